@@ -68,7 +68,7 @@ class Tree:
     def findings(self) -> list[str]:
         for locale, entries in self.entries.items():
             content = "\n".join([HEADER.format(PLURALS[locale]), *entries])
-            self.write(catalogues.CATALOGUE.format(locale=locale), content)
+            self.write(f"{catalogues.FOLDER.format(locale=locale)}/all.po", content)
         self.write("handlers/queries/commands.py", self.code)
         self.write("adapters/sandbox/page/index.html", PAGE)
         return catalogues.check(self.root)
@@ -89,7 +89,7 @@ def test_a_sound_tree_has_no_findings(tree: Tree) -> None:
 
 def test_a_missing_catalogue(tree: Tree) -> None:
     tree.write("handlers/__init__.py", "")
-    assert "bot/locales/en/LC_MESSAGES/banzhang.po: missing" in catalogues.check(tree.root)
+    assert "bot/locales/en/LC_MESSAGES: no catalogues" in catalogues.check(tree.root)
 
 
 # What is replaced in which catalogue, and the finding that must follow.

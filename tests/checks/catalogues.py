@@ -20,11 +20,12 @@ from babel.messages.pofile import PoFileError, read_po
 ROOT = Path(__file__).parents[2]
 ROOMS = ("bot", "adapters", "handlers", "storage")
 PAGE = "adapters/sandbox/page"
-CATALOGUE = "bot/locales/{locale}/LC_MESSAGES/banzhang.po"
+FOLDER = "bot/locales/{locale}/LC_MESSAGES"
 FORMS = {"en": 2, "zh_CN": 1}
 
 # What speaks from the catalogues. `field` of Refused names a form's field, not a placeholder.
 SPEAKERS = {"text": frozenset[str](), "Text": frozenset({"params", "kind"})}
+SPEAKERS["words_for"] = SPEAKERS["every_word"] = frozenset()
 SPEAKERS["Refused"] = SPEAKERS["refuse"] = frozenset({"field"})
 
 KEY = re.compile(r"[a-z][a-z0-9_-]*(\.[A-Za-z0-9_-]+)+")
@@ -77,12 +78,22 @@ def placeholders(sentence: str) -> frozenset[str]:
 
 
 def read(root: Path, locale: str, findings: list[str]) -> dict[str, Sentence]:
-    """The sentences of one catalogue; what cannot be read is a finding."""
-    name = CATALOGUE.format(locale=locale)
-    path = root / name
-    if not path.exists():
-        findings.append(f"{name}: missing")
-        return {}
+    """The sentences of one language, a file for each room; what cannot be read is a finding."""
+    folder = FOLDER.format(locale=locale)
+    paths = sorted((root / folder).glob("*.po"))
+    if not paths:
+        findings.append(f"{folder}: no catalogues")
+    sentences: dict[str, Sentence] = {}
+    for path in paths:
+        name = f"{folder}/{path.name}"
+        room = read_room(path, name, locale, findings)
+        findings += [f"{name}: {key}: in another file too" for key in room.keys() & sentences]
+        sentences |= room
+    return sentences
+
+
+def read_room(path: Path, name: str, locale: str, findings: list[str]) -> dict[str, Sentence]:
+    """The sentences of one file."""
     twice = Counter(MSGID.findall(path.read_text(encoding="utf-8")))
     findings += [f"{name}: {key}: there {count} times" for key, count in twice.items() if count > 1]
     try:

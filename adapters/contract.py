@@ -1,0 +1,118 @@
+"""What every platform answers to. The bot knows platforms only by this page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from bot.messages import Address, Event, Locale, Outgoing, Reader, Reply
+
+Receive = Callable[[Event], Awaitable[Reply | None]]
+"""dispatch.receive: gives back the answer after the commit, or None for talk that is not for the
+bot.
+"""
+
+ReaderFor = Callable[[Locale, str, datetime], Reader]
+"""Makes a reader from a language, a zone name and the present moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a platform can show and hear; encoders and the parity table read it."""
+
+    forms: bool
+    buttons_in_groups: bool
+    buttons_in_direct: bool
+    private_in_groups: bool
+    """Can one person in a group be answered so that nobody else reads it?"""
+    edits: bool
+    structured_mentions: bool
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request as the web room hands it over, nothing in it trusted yet."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    """Header names in lower case."""
+    query: Mapping[str, str]
+    body: bytes
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Status and body for the platform."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Rejected(Exception):
+    """The request is not let in. `status` is 400, 401 or 413; nothing more is said."""
+
+    def __init__(self, status: Literal[400, 401, 404, 405, 413], why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class DeliveryFailed(Exception):
+    """A message did not arrive, or nobody knows.
+
+    outcome: "retry" (surely not taken: try again after `after` seconds), "unknown" (the line died
+    after it may have been taken), "dead" (will never work as it is). `scope` says what the wait
+    holds for.
+    """
+
+    def __init__(
+        self,
+        outcome: Literal["retry", "unknown", "dead"],
+        why: str,
+        *,
+        after: float | None = None,
+        scope: Literal["address", "platform"] = "address",
+    ) -> None:
+        super().__init__(why)
+        self.outcome = outcome
+        self.why = why
+        self.after = after
+        self.scope = scope
+
+
+class Adapter(Protocol):
+    """One platform: decodes what comes in, encodes and sends what goes out."""
+
+    name: str
+    capabilities: Capabilities
+    paths: tuple[str, ...]
+    """The HTTP paths whose requests `receive` understands."""
+
+    async def start(self, receive: Receive) -> None:
+        """Open sessions and sockets. `receive` may be called from now on."""
+
+    async def receive(self, request: Request, receive: Receive) -> Response:
+        """Verify, decode, hand over, and answer in the platform's own way. Raises Rejected."""
+
+    def answers_inline(self, event: Event) -> bool:
+        """Whether the response to this event can carry its answer; else it goes by the outbox, at
+        once.
+        """
+
+    async def send(self, outgoing: Outgoing, reader: Reader) -> str:
+        """Deliver one message and return the platform's handle to it. Raises DeliveryFailed."""
+
+    def pace(self, address: Address) -> float:
+        """Seconds that must lie between two messages to this address."""
+
+    async def stop(self) -> None:
+        """Close everything, in bounded time."""
+
+    def trouble(self) -> str | None:
+        """Why readiness should be red, in a word, or None. Never calls the platform."""

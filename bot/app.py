@@ -1,0 +1,208 @@
+"""The one place that builds: settings → engine, adapters, tables of handlers, scheduler, web
+application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+import handlers
+import sop_scripts
+from adapters import PLATFORMS
+from adapters.contract import Adapter
+from bot.clock import Clock
+from bot.dispatch import Dispatch
+from bot.outbox import Delivery
+from bot.router import Router
+from bot.schedule import Schedule
+from bot.settings import Settings
+from bot.transactions import make_transactions
+from bot.web import health_routes, platform_routes
+from bot.words import reader_for, warm_up
+from handlers.attendance.evidence import note_evidence
+from handlers.people.granting import make_admin
+from handlers.people.policies import policies_of
+from handlers.upkeep import timers as upkeep
+from storage import migrate
+from storage.cipher import Cipher
+from storage.engine import is_sqlite, make_engine
+from storage.uow import UnitOfWork
+
+log = structlog.get_logger()
+
+FIRST_TEAM = {"zh_CN": "班组", "en": "Team"}
+TICK_TOO_OLD = 15.0
+
+
+def make_cipher(settings: Settings) -> Cipher:
+    """The sealing of stored texts, by the secret key."""
+    return Cipher(settings.secret_key.get_secret_value() if settings.secret_key else None)
+
+
+def make_adapters(settings: Settings, clock: Clock) -> list[Adapter]:
+    """An adapter for each platform whose variables are set."""
+    return [
+        adapter
+        for make in PLATFORMS.values()
+        if (adapter := make(settings, clock.now, reader_for)) is not None
+    ]
+
+
+class Bot:
+    """Everything that runs, built and wired. Tests build it with other parts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        adapters: Sequence[Adapter],
+        clock: Clock,
+        engine: Engine | None = None,
+    ) -> None:
+        warm_up()
+        scripts = sop_scripts.load(settings.sop_dir)
+        self.settings = settings
+        self.clock = clock
+        self.engine = engine or make_engine(settings.database_url)
+        self.adapters = {adapter.name: adapter for adapter in adapters}
+        self.transactions = make_transactions(self.engine, make_cipher(settings), self._told)
+        self.dispatch = Dispatch(
+            self.transactions,
+            Router(handlers.following(scripts), lambda team: policies_of(team).guests),
+            handlers.TIMERS,
+            self.adapters,
+            note_evidence,
+        )
+        self.delivery = Delivery(self.transactions, self.adapters, clock)
+        self.schedule = Schedule(self.dispatch, self.transactions, clock)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
+
+    # --- life --------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """What the database needs before the first event: a team, the named admins, upkeep."""
+        now = self.clock.now()
+        await self.transactions.run(lambda uow: self._first_rows(uow, now))
+
+    def _first_rows(self, uow: UnitOfWork, now: datetime) -> None:
+        if not uow.teams.all():
+            locale = self.settings.locale
+            uow.teams.add(FIRST_TEAM[locale], locale, self.settings.timezone, now)
+        for platform, user_id in self.settings.admin_accounts():
+            if platform not in self.adapters:
+                log.warning("BANZHANG_ADMINS names a platform that is off", platform=platform)
+            make_admin(uow, platform, user_id, now)
+        upkeep.arm(uow, now)
+        if is_sqlite(self.engine):
+            # A SQLite file has one server: what a killed one was sending need not wait for its lease.
+            uow.outbox.release_all()
+
+    async def start(self) -> None:
+        """Begin to deliver, to listen and to tick."""
+        self._loop = asyncio.get_running_loop()
+        await self.prepare()
+        for adapter in self.adapters.values():
+            await adapter.start(self.dispatch.receive)
+        self._draining = asyncio.create_task(self.delivery.run())
+        self.schedule.start()
+
+    async def stop(self) -> None:
+        """Stop ticking, finish what is being sent, then close the platforms; bounded."""
+        await self.schedule.stop()
+        if self._draining is not None:
+            self._draining.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._draining
+        await self.delivery.stop()
+        for adapter in self.adapters.values():
+            await adapter.stop()
+        self._loop = None
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self.transactions.close()
+        self.engine.dispose()
+
+    def _told(self, queued: bool, armed: bool) -> None:
+        """After a commit, from the committing thread."""
+        loop = self._loop
+        if loop is None:
+            return
+        with suppress(RuntimeError):  # the loop may be closing
+            if queued:
+                loop.call_soon_threadsafe(self.delivery.wake)
+            if armed:
+                loop.call_soon_threadsafe(self.schedule.armed)
+
+    # --- time --------------------------------------------------------------------------------
+
+    async def advance(self, to: datetime, push: Any) -> None:
+        """Let time pass up to a moment, stopping at everything that is due on the way.
+
+        `push(moment)` moves the clock; only a demo's or a test's clock can be moved.
+        """
+        while True:
+            wake_at = await self.transactions.read(lambda uow: uow.timers.next_wake())
+            if wake_at is None or wake_at > to:
+                break
+            push(max(wake_at, self.clock.now()))
+            await self.dispatch.tick(self.clock.now())
+            await self.delivery.drain()
+        push(to)
+        await self.delivery.drain()
+
+    # --- health ------------------------------------------------------------------------------
+
+    async def ready(self) -> dict[str, Any]:
+        """The facts behind /readyz; calls no platform."""
+        troubles = {name: adapter.trouble() for name, adapter in self.adapters.items()}
+        try:
+            revision = await asyncio.to_thread(migrate.current, self.engine)
+            overdue = await self.transactions.read(
+                lambda uow: uow.timers.overdue(self.clock.now() - timedelta(minutes=5))
+            )
+            waiting = await self.transactions.read(lambda uow: uow.outbox.waiting())
+            dead = await self.transactions.read(lambda uow: uow.outbox.count("dead"))
+        except Exception as error:
+            return {"ready": False, "database": type(error).__name__}
+        age = self.schedule.age
+        migrated = revision == migrate.head()
+        return {
+            "ready": migrated and age < TICK_TOO_OLD and not any(troubles.values()),
+            "database": "ok",
+            "migrations": "newest" if migrated else "pending",
+            "last_tick_seconds": round(age, 1),
+            "timers_overdue": overdue,
+            "messages_waiting": waiting,
+            "messages_dead": dead,
+            "platforms": {name: trouble or "ok" for name, trouble in troubles.items()},
+        }
+
+
+def web_application(bot: Bot, extra: Sequence[BaseRoute] = ()) -> Starlette:
+    """The ASGI application; its lifespan is the bot's."""
+
+    @asynccontextmanager
+    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
+        await bot.start()
+        try:
+            yield
+        finally:
+            await bot.stop()
+
+    routes = [
+        *platform_routes(bot.adapters, bot.dispatch.receive, bot.clock),
+        *health_routes(bot.ready),
+        *extra,
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)

@@ -1,0 +1,333 @@
+"""What stands behind a verb: ids, people, times, choices, words. Read strictly, refused in plain
+words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot.commands import Argument, Command, Kind, Value
+from bot.messages import (
+    MENTION_CLOSE,
+    MENTION_OPEN,
+    ROLES,
+    Event,
+    Refused,
+    Text,
+    lines,
+    text,
+)
+from bot.times import UnreadableTime, read_leading_time, read_time
+from bot.verbs import Verbs
+from bot.words import every_word
+from storage.tables.people import Person
+from storage.uow import UnitOfWork
+
+MARK = re.compile(f"{MENTION_OPEN}(\\d+){MENTION_CLOSE}")
+SHORT_ID = re.compile(r"\s*#?([A-Za-z]?)\s?-?(\d{1,12})(?![\w])")
+TYPED_MENTION = re.compile(r"@([^\s@,，:：;；。!！?？、]+)")
+GRANTABLE = tuple(role for role in ROLES if role not in ("outsider", "guest"))
+# Full-width letters and digits one to one, so that places in the text stay the same.
+HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+SEPARATORS = " \t\n\u3000,，:：;；、"
+
+
+class Missing(Exception):
+    """A required argument was not given."""
+
+    def __init__(self, argument: Argument) -> None:
+        super().__init__(argument.name)
+        self.argument = argument
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading arguments needs to know: who is meant by a name, and what the time is."""
+
+    event: Event
+    uow: UnitOfWork
+    team_id: int | None
+    zone: ZoneInfo
+    command: Command
+    verbs: Verbs
+
+    @property
+    def example(self) -> Text:
+        """How the command is typed."""
+        return text(f"examples.{self.command.name}")
+
+
+def read_line(reading: Reading, rest: str) -> dict[str, Value]:
+    """All arguments from the words behind the verb, left to right. Raises Missing or Refused."""
+    values: dict[str, Value] = {}
+    for argument in reading.command.arguments:
+        value, rest = _read_one(reading, argument, rest)
+        if value is None and argument.required:
+            raise Missing(argument)
+        values[argument.name] = value
+    left = rest.strip(SEPARATORS)
+    if left:
+        raise Refused("usage.extra", extra=expand(left, reading.event), example=reading.example)
+    return values
+
+
+def read_each(reading: Reading, given: Mapping[str, str]) -> dict[str, Value]:
+    """Arguments that came one by one, from a button, a form or a dialogue.
+
+    Raises Refused (with the field that is wrong) or Missing (the first that is not there).
+    """
+    values: dict[str, Value] = {}
+    missing: Argument | None = None
+    for argument in reading.command.arguments:
+        raw = given.get(argument.name, "").strip()
+        value: Value = None
+        if raw:
+            value = read_alone(reading, argument, raw)
+        if value is None and argument.required:
+            missing = missing or argument
+        values[argument.name] = value
+    if missing is not None:
+        raise Missing(missing)
+    return values
+
+
+def read_alone(reading: Reading, argument: Argument, raw: str) -> Value:
+    """One argument that must be the whole of `raw`. Raises Refused naming the field."""
+    try:
+        if argument.kind == "time":
+            return _time(reading, argument, raw, whole=True)[0]
+        value, left = _read_one(reading, argument, raw)
+    except Refused as refused:
+        refused.field = argument.name
+        raise
+    if value is None or left.strip(SEPARATORS):
+        raise Refused("usage.extra", field=argument.name, extra=raw, example=reading.example)
+    return value
+
+
+def _read_one(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str]:
+    rest = rest.lstrip(SEPARATORS)
+    if argument.before:
+        rest = _after_keyword(argument.before, rest)
+    if not rest and argument.kind != "people":
+        return None, rest
+    match argument.kind:
+        case "id":
+            return _short_id(reading, argument, rest)
+        case "time":
+            return _time(reading, argument, rest)
+        case "people":
+            return _people(reading, argument, rest)
+        case "role":
+            return _roles(rest)
+        case "choice":
+            return _choice(reading, argument, rest)
+        case "word":
+            word, _space, left = rest.partition(" ")
+            return expand(word, reading.event), left
+        case "verb":
+            return _verb(reading, expand(rest, reading.event).strip()), ""
+        case "words":
+            return expand(rest, reading.event).strip(), ""
+
+
+def _after_keyword(keywords: tuple[str, ...], rest: str) -> str:
+    """Skip a keyword such as "team"; without it the argument is not there."""
+    for keyword in keywords:
+        if rest.casefold().startswith(keyword):
+            return rest[len(keyword) :].lstrip(SEPARATORS)
+    return rest
+
+
+def _verb(reading: Reading, typed: str) -> tuple[str, ...]:
+    """The names of the commands that a verb may mean."""
+    match = reading.verbs.match(typed)
+    if match is not None:
+        return tuple(command.name for command in match.commands)
+    nearest = reading.verbs.nearest(typed)
+    if nearest is not None:
+        raise Refused("usage.nearest", typed=typed[:60], verb=nearest)
+    raise Refused("usage.unknown", typed=typed[:60])
+
+
+def _short_id(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str]:
+    found = SHORT_ID.match(rest.translate(HALF_WIDTH))
+    if found is None or (found[1] and found[1].upper() not in argument.prefixes):
+        raise Refused(
+            "usage.id",
+            field=argument.name,
+            typed=expand(rest.split(" ", 1)[0], reading.event),
+            example=reading.example,
+        )
+    return int(found[2]), rest[found.end() :]
+
+
+def _time(
+    reading: Reading, argument: Argument, rest: str, *, whole: bool = False
+) -> tuple[datetime, str]:
+    now = reading.event.received_at
+    try:
+        if whole:
+            return read_time(rest, now, reading.zone, looking=argument.looking), ""
+        return read_leading_time(rest, now, reading.zone, looking=argument.looking)
+    except UnreadableTime as error:
+        raise Refused(
+            f"usage.time.{error.reason}",
+            field=argument.name,
+            typed=expand(rest[:60], reading.event),
+            example=reading.example,
+        ) from None
+
+
+def _roles(_reading: Reading, _argument: Argument, rest: str) -> tuple[Value, str]:
+    """Role words at the start, in either language."""
+    found: list[str] = []
+    while rest:
+        for role in GRANTABLE:
+            word = _leading_word(rest, words_for(f"roles.{role}"))
+            if word is not None:
+                found.append(role)
+                rest = rest[len(word) :].lstrip(SEPARATORS)
+                break
+        else:
+            break
+    return (tuple(dict.fromkeys(found)) or None), rest
+
+
+def _choice(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str]:
+    for value in argument.choices:
+        word = _leading_word(rest, [value, *words_for(f"choices.{value}")])
+        if word is not None:
+            return value, rest[len(word) :]
+    if not argument.required:
+        return None, rest
+    raise Refused(
+        "usage.choice",
+        field=argument.name,
+        typed=expand(rest.split(" ", 1)[0], reading.event),
+        choices=lines(*(text(f"choices.{value}") for value in argument.choices), separator=", "),
+        example=reading.example,
+    )
+
+
+def words_for(key: str) -> list[str]:
+    """Both languages' words for a value, the longest first."""
+    return sorted(every_word(key), key=len, reverse=True)
+
+
+def _leading_word(rest: str, words: list[str]) -> str | None:
+    """The word that `rest` begins with; Latin words must end there, Chinese ones may be glued."""
+    lowered = rest.casefold()
+    for word in words:
+        if lowered.startswith(word.casefold()):
+            after = lowered[len(word) : len(word) + 1]
+            if not word.isascii() or not (after.isalnum() and after.isascii()):
+                return rest[: len(word)]
+    return None
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+def _people(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str]:
+    """Mentioned persons at the start of `rest`, then those the platform names without a place."""
+    found: list[Person] = []
+    while True:
+        rest = rest.lstrip(SEPARATORS + "和与")
+        marked, typed = MARK.match(rest), TYPED_MENTION.match(rest)
+        if marked is not None:
+            found.append(_mentioned(reading, int(marked[1])))
+            rest = rest[marked.end() :]
+        elif typed is not None:
+            person, length = _named(reading, typed[1])
+            found.append(person)
+            rest = rest[1 + length :]
+        else:
+            break
+    in_text = {int(index) for index in MARK.findall(reading.event.text)}
+    placeless = (n for n in range(len(reading.event.mentions)) if n not in in_text)
+    found.extend(_mentioned(reading, index) for index in placeless)
+    if not found and rest:
+        person, rest = _bare_name(reading, argument, rest)
+        found.append(person)
+    unique = {person.id: person for person in found}
+    return (tuple(unique.values()) or None), rest
+
+
+def _mentioned(reading: Reading, index: int) -> Person:
+    """The person behind a structured mention; the platform vouches for the account."""
+    event = reading.event
+    user = event.mentions[index]
+    known = reading.uow.people.find(event.platform, user.id)
+    if known is not None:
+        return known
+    return reading.uow.people.meet(event.platform, user, event.received_at)
+
+
+def _named(reading: Reading, typed: str) -> tuple[Person, int]:
+    """Who `@typed` is: exactly one known name, or asked. Names may be glued to what follows."""
+    for length in range(len(typed), 0, -1):
+        people = reading.uow.people.named(typed[:length], reading.team_id, reading.event.platform)
+        if not people and reading.command.name in ("staff_add", "ask_for"):
+            people = reading.uow.people.named(typed[:length], None, reading.event.platform)
+        if len(people) == 1:
+            return people[0], length
+        if people:
+            raise Refused(
+                "usage.people.two", name=typed[:length], n=len(people), example=reading.example
+            )
+        if typed[:length].isascii():
+            break
+    raise Refused("usage.people.unknown", name=typed, example=reading.example)
+
+
+def _bare_name(reading: Reading, argument: Argument, rest: str) -> tuple[Person, str]:
+    """A name without @, which must be exact and end where a word ends."""
+    word = re.split(r"[\s,，:：;；、]", rest, maxsplit=1)[0]
+    people = reading.uow.people.named(word, None, reading.event.platform)
+    if len(people) == 1:
+        return people[0], rest[len(word) :]
+    if people:
+        raise Refused(
+            "usage.people.two",
+            field=argument.name,
+            name=word,
+            n=len(people),
+            example=reading.example,
+        )
+    raise Refused("usage.people.unknown", field=argument.name, name=word, example=reading.example)
+
+
+def _word(reading: Reading, _argument: Argument, rest: str) -> tuple[Value, str]:
+    word, _space, left = rest.partition(" ")
+    return expand(word, reading.event), left
+
+
+def _words(reading: Reading, _argument: Argument, rest: str) -> tuple[Value, str]:
+    return expand(rest, reading.event).strip(), ""
+
+
+READERS: Mapping[Kind, Callable[[Reading, Argument, str], tuple[Value, str]]] = {
+    "id": _short_id,
+    "time": _time,
+    "people": _people,
+    "role": _roles,
+    "choice": _choice,
+    "word": _word,
+    "words": _words,
+    "verb": _words,
+}
+
+
+def expand(words: str, event: Event) -> str:
+    """Words for people to read: each mention's mark becomes @name."""
+
+    def name(found: re.Match[str]) -> str:
+        index = int(found[1])
+        return f"@{event.mentions[index].name}" if index < len(event.mentions) else ""
+
+    return MARK.sub(name, words)

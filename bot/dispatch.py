@@ -1,0 +1,238 @@
+"""The only place that commits domain work: events come in, answers go out after the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from adapters.contract import Adapter
+from bot.commands import Command, Request, TimerHandler
+from bot.messages import (
+    Address,
+    Answer,
+    Event,
+    Mention,
+    Refused,
+    Reply,
+    Send,
+    Tick,
+    Words,
+    text,
+)
+from bot.metrics import EVENTS, TIMERS_FAILED, TIMERS_FIRED, TIMERS_LATE
+from bot.router import Routed, Router, Sender
+from bot.transactions import Transactions
+from storage.uow import UnitOfWork
+
+log = structlog.get_logger()
+
+TIMERS_PER_COMMIT = 200
+
+Evidence = Callable[[UnitOfWork, int, datetime], None]
+"""Told when a person did something that shows they are at work."""
+
+
+class Dispatch:
+    """Events and ticks, each in a transaction."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        router: Router,
+        timers: Mapping[str, TimerHandler],
+        adapters: Mapping[str, Adapter],
+        evidence: Evidence,
+    ) -> None:
+        self._transactions = transactions
+        self._router = router
+        self._timers = timers
+        self._adapters = adapters
+        self._evidence = evidence
+
+    # --- events ------------------------------------------------------------------------------
+
+    async def receive(self, event: Event) -> Reply | None:
+        """Handle an event once; a repeat gets the stored answer. None: it is not for the bot."""
+        if event.kind == "text" and not event.addressed:
+            return None
+        EVENTS.labels(event.platform, event.kind).inc()
+        return await self._transactions.run(lambda uow: self._once(event, uow))
+
+    def _once(self, event: Event, uow: UnitOfWork) -> Reply | None:
+        if not uow.inbox.claim(event):
+            return uow.inbox.answered(event.platform, event.key)
+        fingerprint = _fingerprint(event)
+        before = uow.inbox.same_again(event.platform, fingerprint, event.received_at)
+        if before is not None:
+            return before
+        reply, remember = self._handled(event, uow)
+        if reply.form is None:
+            reply = self._placed(event, reply, uow)
+            uow.inbox.answer(event, reply, fingerprint if remember else None)
+        return reply
+
+    def _handled(self, event: Event, uow: UnitOfWork) -> tuple[Reply, bool]:
+        """The reply, and whether the same words again shall read the same.
+
+        Whatever goes wrong rolls back to the savepoint; the claim stays, with the refusal as its
+        answer.
+        """
+        savepoint = uow.session.begin_nested()
+        try:
+            sender = self._router.sender(event, uow)
+            routed = self._router.route(event, sender, uow)
+            reply = self._performed(routed, event, sender, uow)
+            savepoint.commit()
+        except Refused as refused:
+            savepoint.rollback()
+            return self._refusal(event, refused, uow), False
+        except Exception:
+            savepoint.rollback()
+            reference = secrets.token_hex(4)
+            log.exception("handler failed", reference=reference, key=event.key, kind=event.kind)
+            words = text("failed", reference=reference)
+            return self._words_alone(event, words, uow), False
+        creates = routed.command is not None and routed.command.creates
+        return reply, creates
+
+    def _performed(self, routed: Routed, event: Event, sender: Sender, uow: UnitOfWork) -> Reply:
+        form, answer = routed.form, routed.answer
+        if routed.command is not None and routed.request is not None:
+            answer = self._run(routed.command, routed.request, uow)
+        if answer is not None:
+            words, card = uow.outbox.for_platform(answer.words, answer.card, event.platform)
+            answer = answer.model_copy(update={"words": words, "card": card})
+        # The person may have changed their language just now.
+        locale = "en" if sender.person.locale == "en" else sender.locale
+        if sender.person.locale == "zh_CN":
+            locale = "zh_CN"
+        return Reply(
+            answer=answer, form=form, locale=locale, zone=sender.zone, at=event.received_at
+        )
+
+    def _run(self, command: Command, request: Request, uow: UnitOfWork) -> Answer:
+        answer = command.run(request, uow)
+        if command.evidence:
+            self._evidence(uow, request.person.id, request.at)
+        if command.private and not answer.private:
+            answer = answer.model_copy(update={"private": True})
+        return answer
+
+    # --- where the answer goes ---------------------------------------------------------------
+
+    def _placed(self, event: Event, reply: Reply, uow: UnitOfWork) -> Reply:
+        """An answer the platform's own response cannot carry goes through the outbox instead."""
+        adapter, answer = self._adapters[event.platform], reply.answer
+        if answer is None or reply.errors:
+            return reply
+        group = event.chat.kind == "group"
+        inline = adapter.answers_inline(event)
+        if answer.private and group and not (inline and adapter.capabilities.private_in_groups):
+            self._to_person(event, answer, uow)
+            if not inline:
+                return reply.model_copy(update={"answer": None})
+            told = text("answer.sent_privately", person=_speaker(event, uow))
+            words, _card = uow.outbox.for_platform(told, None, event.platform)
+            return reply.model_copy(update={"answer": Answer(words=words)})
+        if group and not answer.private and answer.words is not None:
+            answer = self._named(event, answer, uow)
+            reply = reply.model_copy(update={"answer": answer})
+        if inline:
+            return reply
+        if group:
+            place = Address(
+                platform=event.platform, kind="group", id=event.chat.id, thread=event.chat.thread
+            )
+            self._queue(event, place, answer, uow)
+        else:
+            self._to_person(event, answer, uow)
+        return reply.model_copy(update={"answer": None})
+
+    @staticmethod
+    def _named(event: Event, answer: Answer, uow: UnitOfWork) -> Answer:
+        """An answer for all to read says whom it answers."""
+        assert answer.words is not None
+        words = text("answer.to", person=_speaker(event, uow), words=answer.words)
+        return answer.model_copy(update={"words": words})
+
+    def _to_person(self, event: Event, answer: Answer, uow: UnitOfWork) -> None:
+        place = Address(platform=event.platform, kind="person", id=event.user.id)
+        self._queue(event, place, answer, uow)
+
+    def _queue(self, event: Event, place: Address, answer: Answer, uow: UnitOfWork) -> None:
+        key = f"answer/{event.platform}/" + hashlib.sha256(event.key.encode()).hexdigest()[:40]
+        uow.outbox.put(
+            Send(to=place, key=key, words=answer.words, card=answer.card), event.received_at
+        )
+
+    def _refusal(self, event: Event, refused: Refused, uow: UnitOfWork) -> Reply:
+        reply = self._words_alone(event, refused.words, uow)
+        if event.kind == "form":
+            # The form stays open with what was typed in it; "" is the form as a whole.
+            return reply.model_copy(update={"errors": {refused.field or "": refused.words}})
+        return reply
+
+    def _words_alone(self, event: Event, words: Words, uow: UnitOfWork) -> Reply:
+        """A reply made after a rollback, from what is still known of the person."""
+        person = uow.people.find(event.platform, event.user.id)
+        team = uow.teams.bound(event.platform, event.chat.id) or uow.teams.first()
+        chosen = (person and person.locale) or event.user.locale or team.locale
+        zone = (person and person.zone) or event.user.zone or team.zone
+        resolved, _card = uow.outbox.for_platform(words, None, event.platform)
+        return Reply(
+            answer=Answer(words=resolved, private=True),
+            locale="en" if chosen == "en" else "zh_CN",
+            zone=zone,
+            at=event.received_at,
+        )
+
+    # --- ticks -------------------------------------------------------------------------------
+
+    async def tick(self, now: datetime) -> int:
+        """Fire what is due, in batches; returns how many fired."""
+        fired = 0
+        while True:
+            batch = await self._transactions.run(lambda uow: self._fire(now, uow))
+            fired += batch
+            if batch < TIMERS_PER_COMMIT:
+                return fired
+
+    def _fire(self, now: datetime, uow: UnitOfWork) -> int:
+        due = uow.timers.claim_due(now, TIMERS_PER_COMMIT)
+        for timer_id, tick in due:
+            savepoint = uow.session.begin_nested()
+            try:
+                self._timers[tick.kind](tick, uow)
+                savepoint.commit()
+            except Exception:
+                savepoint.rollback()
+                TIMERS_FAILED.labels(tick.kind).inc()
+                log.exception("timer failed", kind=tick.kind, subject=tick.subject, step=tick.step)
+                uow.timers.failed(timer_id, now)
+            else:
+                self._fired(tick)
+        return len(due)
+
+    @staticmethod
+    def _fired(tick: Tick) -> None:
+        TIMERS_FIRED.labels(tick.kind).inc()
+        TIMERS_LATE.observe(max(0.0, (tick.now - tick.due_at) / timedelta(seconds=1)))
+
+
+def _speaker(event: Event, uow: UnitOfWork) -> Mention:
+    person = uow.people.find(event.platform, event.user.id)
+    return Mention(
+        person_id=person.id if person else 0, name=event.user.name, user_id=event.user.id
+    )
+
+
+def _fingerprint(event: Event) -> str:
+    """The same person, the same chat, the same words: one hash."""
+    parts = [event.user.id, event.chat.id, event.chat.thread or "", event.kind, event.command]
+    parts += [" ".join(event.text.split()), *(user.id for user in event.mentions)]
+    parts += [f"{name}={value}" for name, value in sorted(event.arguments.items())]
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -1,0 +1,179 @@
+"""Delivers what was committed: in order per address, paced, backing off, giving up loudly."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from adapters.contract import Adapter, DeliveryFailed
+from bot.clock import Clock
+from bot.messages import Outgoing
+from bot.metrics import SENT
+from bot.transactions import Transactions
+from bot.words import reader_for
+from storage.outbox import Leased, Outcome
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=90)
+LEASED_AT_ONCE = 100
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 300.0
+# About two days of the longest wait: a platform may be down for a night and nothing is lost.
+TRIES = 600
+# How often a message is said again when nobody knows whether it was taken.
+UNCERTAIN_TRIES = 3
+IDLE_LOOK = 30.0
+
+
+class Delivery:
+    """The drain. One task leases addresses; each leased head is sent in a task of its own."""
+
+    def __init__(
+        self, transactions: Transactions, adapters: Mapping[str, Adapter], clock: Clock
+    ) -> None:
+        self._transactions = transactions
+        self._adapters = adapters
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._sending: set[asyncio.Task[None]] = set()
+        # Platforms that asked for silence, until when.
+        self._held: dict[str, datetime] = {}
+
+    def wake(self) -> None:
+        """Something was queued; called on the loop."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver for ever; cancel to stop."""
+        while True:
+            self._wake.clear()
+            try:
+                leased = await self._start_some()
+            except Exception:
+                log.exception("the outbox could not be read")
+                leased = 0
+                await asyncio.sleep(1)
+            if not leased:
+                await self._wait()
+
+    async def drain(self) -> None:
+        """Deliver everything that may go now, and come back when it is done."""
+        while await self._start_some() or self._sending:
+            if self._sending:
+                await asyncio.wait(set(self._sending))
+
+    async def stop(self, patience: float = 5.0) -> None:
+        """Let what is being sent finish, within `patience` seconds; the leases of the rest run
+        out.
+        """
+        if self._sending:
+            _done, late = await asyncio.wait(set(self._sending), timeout=patience)
+            for task in late:
+                task.cancel()
+
+    async def _wait(self) -> None:
+        """Until something is queued or the next address is ready."""
+        ready = await self._transactions.read(
+            lambda uow: uow.outbox.next_ready(self._open_platforms())
+        )
+        wait = IDLE_LOOK
+        if ready is not None:
+            wait = min(wait, max(0.0, (ready - self._clock.now()).total_seconds()) + 0.002)
+        held = [until for until in self._held.values() if until > self._clock.now()]
+        if held:
+            wait = min(wait, (min(held) - self._clock.now()).total_seconds() + 0.002)
+        try:
+            await asyncio.wait_for(self._wake.wait(), wait)
+        except TimeoutError:
+            return
+
+    def _open_platforms(self) -> list[str]:
+        now = self._clock.now()
+        return [name for name in self._adapters if self._held.get(name, now) <= now]
+
+    async def _start_some(self) -> int:
+        now = self._clock.now()
+        platforms = self._open_platforms()
+        room = LEASED_AT_ONCE - len(self._sending)
+        if not platforms or room <= 0:
+            if room <= 0:
+                await asyncio.wait(set(self._sending), return_when=asyncio.FIRST_COMPLETED)
+                return 1
+            return 0
+        leased = await self._transactions.run(
+            lambda uow: uow.outbox.lease(now, now + LEASE, room, platforms)
+        )
+        for message in leased:
+            task = asyncio.create_task(self._deliver(message))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        return len(leased)
+
+    async def _deliver(self, message: Leased) -> None:
+        outcome = await self._send(message)
+        SENT.labels(message.address.platform, outcome.state).inc()
+        await self._transactions.run(lambda uow: uow.outbox.record(outcome, self._clock.now()))
+        self._wake.set()
+
+    async def _send(self, message: Leased) -> Outcome:
+        """Hand one message to its platform; no transaction is open meanwhile."""
+        adapter = self._adapters[message.address.platform]
+        now = self._clock.now()
+        outgoing = Outgoing(
+            address=message.address,
+            words=message.words,
+            card=message.card,
+            edits_handle=message.edits_handle,
+            message_id=message.id,
+            attempt=message.attempt,
+        )
+        try:
+            handle = await adapter.send(outgoing, reader_for(message.locale, message.zone, now))
+        except DeliveryFailed as failed:
+            return self._failed(message, failed)
+        except Exception as error:
+            log.exception("sending failed in an unexpected way", message=message.id)
+            return self._failed(message, DeliveryFailed("unknown", type(error).__name__))
+        pace = timedelta(seconds=adapter.pace(message.address))
+        return Outcome(
+            message.id, message.queue, "sent", handle=handle, ready_at=self._clock.now() + pace
+        )
+
+    def _failed(self, message: Leased, failed: DeliveryFailed) -> Outcome:
+        """What becomes of a message that did not arrive, or perhaps did."""
+        log.warning(
+            "message not sent",
+            message=message.id,
+            outcome=failed.outcome,
+            why=failed.why,
+            attempt=message.attempt,
+        )
+        now = self._clock.now()
+        wait = timedelta(seconds=failed.after if failed.after is not None else _back_off(message))
+        if failed.scope == "platform":
+            self._held[message.address.platform] = now + wait
+        uncertain = failed.outcome == "unknown"
+        state = "pending"
+        if failed.outcome == "dead" or message.attempt >= TRIES:
+            state = "dead"
+        elif uncertain and message.attempt >= UNCERTAIN_TRIES:
+            state = "unknown"
+        return Outcome(
+            message.id,
+            message.queue,
+            state,
+            error=failed.why,
+            uncertain=uncertain,
+            ready_at=now + (wait if state == "pending" else timedelta(0)),
+        )
+
+
+def _back_off(message: Leased) -> float:
+    """Seconds until the next try: doubling, capped, and spread so that not all come at once."""
+    longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(message.attempt - 1, 12))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not a secret

@@ -1,0 +1,343 @@
+"""What an event means: which command, with which arguments, and whether this person may give it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from bot.arguments import SHORT_ID, Missing, Reading, expand, read_alone, read_each, read_line
+from bot.commands import Argument, Command, Request, Value
+from bot.messages import (
+    Answer,
+    Button,
+    Card,
+    Event,
+    Form,
+    FormField,
+    FormOption,
+    Locale,
+    Mention,
+    Refused,
+    Role,
+    Words,
+    lines,
+    text,
+)
+from bot.verbs import Match, Verbs
+from storage.dialogues import Dialogue
+from storage.tables.people import Person
+from storage.tables.teams import Team
+from storage.uow import UnitOfWork
+
+CANCEL_WORDS = frozenset(("cancel", "取消", "算了"))
+LONGEST_BUTTON_TEXT = 600
+PARAGRAPHS = frozenset(("question", "words", "note", "reason", "value"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who speaks, for which team, with which roles."""
+
+    person: Person
+    team: Team | None
+    roles: frozenset[Role]
+    locale: Locale
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What came of an event: a command to run, a form to open, or words to say at once."""
+
+    command: Command | None = None
+    request: Request | None = None
+    form: Form | None = None
+    answer: Answer | None = None
+
+
+class Router:
+    """Reads events by the table of commands it is given."""
+
+    def __init__(self, commands: Iterable[Command], guests_allowed: Callable[[Team], bool]) -> None:
+        self._commands: Mapping[str, Command] = {one.name: one for one in commands}
+        self._verbs = Verbs(self._commands.values())
+        self._guests_allowed = guests_allowed
+
+    # --- who ---------------------------------------------------------------------------------
+
+    def sender(self, event: Event, uow: UnitOfWork) -> Sender:
+        """The person behind the event, their team in this chat, and what they may do."""
+        person = uow.people.meet(event.platform, event.user, event.received_at)
+        team = self._team(event, person, uow)
+        roles = uow.people.roles(person.id, team.id if team else None)
+        if team is None:
+            for team_id in uow.people.team_ids(person.id):
+                roles |= uow.people.roles(person.id, team_id)
+        if not roles:
+            guest = team is not None and self._guests_allowed(team)
+            roles = frozenset(("guest",)) if guest else frozenset(("outsider",))
+        reads_as = team or uow.teams.first()
+        locale: Locale = "en" if (person.locale or reads_as.locale) == "en" else "zh_CN"
+        return Sender(person, team, roles, locale, person.zone or reads_as.zone)
+
+    def _team(self, event: Event, person: Person, uow: UnitOfWork) -> Team | None:
+        """In a bound group the group decides; in a direct message the only or the chosen one."""
+        if event.chat.kind == "group":
+            bound = uow.teams.bound(event.platform, event.chat.id)
+            if bound is not None:
+                return bound
+        only = uow.teams.only()
+        if only is not None or event.chat.kind == "group":
+            return only
+        mine = uow.people.team_ids(person.id)
+        chosen = person.chosen_team_id
+        if chosen is not None and (chosen in mine or uow.people.roles(person.id, None)):
+            return uow.teams.get(chosen)  # admins may choose any
+        return uow.teams.get(mine[0]) if len(mine) == 1 else None
+
+    # --- what --------------------------------------------------------------------------------
+
+    def route(self, event: Event, sender: Sender, uow: UnitOfWork) -> Routed:
+        """What the event means. Raises Refused."""
+        if event.kind == "text":
+            return self._text(event, sender, uow)
+        command = self._commands.get(event.command)
+        if command is None:
+            raise Refused("usage.button_unknown")
+        return self._given(command, event, sender, uow, event.arguments)
+
+    def _text(self, event: Event, sender: Sender, uow: UnitOfWork) -> Routed:
+        line = event.text.strip()
+        dialogue = uow.dialogues.find(
+            event.platform, event.chat.id, event.user.id, event.received_at
+        )
+        if line.casefold() in CANCEL_WORDS:
+            uow.dialogues.close(event.platform, event.chat.id, event.user.id)
+            return _say("dialogue.cancelled" if dialogue else "dialogue.nothing")
+        if dialogue is not None and dialogue.command in self._commands:
+            return self._continue(dialogue, line, event, sender, uow)
+        match = self._verbs.match(line)
+        if match is None:
+            return self._unknown(line, event, sender)
+        command = _by_prefix(match)
+        self._permit(command, event, sender, uow)
+        reading = self._reading(command, event, sender, uow)
+        if command.arguments and not match.rest and not event.mentions:
+            return self._bare(reading, sender, event)
+        try:
+            values = read_line(reading, match.rest)
+        except Missing as missing:
+            raise self._incomplete(reading, missing.argument) from None
+        return self._run(command, event, sender, values)
+
+    def _bare(self, reading: Reading, sender: Sender, event: Event) -> Routed:
+        """A verb alone: it may need nothing, or it asks for what it needs."""
+        try:
+            values = read_line(reading, "")
+        except Missing as missing:
+            if not event.can_open_form and event.chat.kind == "group":
+                raise self._incomplete(reading, missing.argument) from None
+            return self._ask_for(reading, {}, missing.argument)
+        return self._run(reading.command, event, sender, values)
+
+    def _given(
+        self,
+        command: Command,
+        event: Event,
+        sender: Sender,
+        uow: UnitOfWork,
+        given: Mapping[str, str],
+    ) -> Routed:
+        """A command whose arguments came one by one."""
+        self._permit(command, event, sender, uow)
+        reading = self._reading(command, event, sender, uow)
+        try:
+            values = read_each(reading, given)
+        except Missing as missing:
+            if event.kind == "form":
+                raise Refused(
+                    "usage.missing",
+                    field=missing.argument.name,
+                    what=_label(missing.argument),
+                    example=reading.example,
+                ) from None
+            return self._ask_for(reading, dict(given), missing.argument)
+        return self._run(command, event, sender, values)
+
+    def _run(
+        self, command: Command, event: Event, sender: Sender, values: Mapping[str, Value]
+    ) -> Routed:
+        if command.needs_team and sender.team is None:
+            raise Refused("team.which")
+        request = Request(
+            person=sender.person,
+            team=sender.team,
+            roles=sender.roles,
+            chat=event.chat,
+            platform=event.platform,
+            event_key=event.key,
+            at=event.at,
+            now=event.received_at,
+            arguments=values,
+        )
+        return Routed(command=command, request=request)
+
+    def _reading(self, command: Command, event: Event, sender: Sender, uow: UnitOfWork) -> Reading:
+        team_id = sender.team.id if sender.team else None
+        return Reading(event, uow, team_id, ZoneInfo(sender.zone), command, self._verbs)
+
+    # --- permission --------------------------------------------------------------------------
+
+    def _permit(self, command: Command, event: Event, sender: Sender, uow: UnitOfWork) -> None:
+        """The one place where it is decided who may give a command."""
+        if command.direct_only and event.chat.kind == "group":
+            raise Refused("refused.direct_only", verb=text(f"verbs.{command.name}"))
+        if sender.roles & command.who:
+            return
+        if sender.roles <= {"outsider", "guest"}:
+            raise Refused("refused.outsider", people=_whom_to_ask(sender, uow))
+        needed = [
+            text(f"roles.{role}")
+            for role in ("worker", "lead", "manager", "finance", "admin")
+            if role in command.who
+        ]
+        raise Refused("refused.role", roles=lines(*needed, separator=" / "))
+
+    # --- asking for what is missing ----------------------------------------------------------
+
+    def _incomplete(self, reading: Reading, argument: Argument) -> Refused:
+        return Refused(
+            "usage.missing",
+            what=_label(argument),
+            example=reading.example,
+        )
+
+    def _ask_for(self, reading: Reading, given: dict[str, str], missing: Argument) -> Routed:
+        """A form where the platform has forms, else a dialogue, question by question."""
+        command, event = reading.command, reading.event
+        if event.can_open_form:
+            fields = tuple(
+                _field(one)
+                for one in command.arguments
+                if (not given.get(one.name) and one.kind != "id")
+                or (one.kind == "id" and one.name not in given)
+            )
+            form = Form(
+                command=command.name,
+                title=text(f"verbs.{command.name}"),
+                arguments=given,
+                fields=fields,
+            )
+            return Routed(form=form)
+        dialogue = Dialogue(command.name, given, missing.name)
+        reading.uow.dialogues.open(
+            event.platform, event.chat.id, event.user.id, dialogue, event.received_at
+        )
+        return Routed(answer=Answer(words=_question(missing), private=command.private))
+
+    def _continue(
+        self, dialogue: Dialogue, line: str, event: Event, sender: Sender, uow: UnitOfWork
+    ) -> Routed:
+        """The line is the answer to what was asked; a wrong one is refused and asked again."""
+        command = self._commands[dialogue.command]
+        reading = self._reading(command, event, sender, uow)
+        asked = next((one for one in command.arguments if one.name == dialogue.asking), None)
+        if asked is None:
+            uow.dialogues.close(event.platform, event.chat.id, event.user.id)
+            return self._unknown(line, event, sender)
+        read_alone(reading, asked, line)
+        given = {**dialogue.arguments, asked.name: line}
+        uow.dialogues.close(event.platform, event.chat.id, event.user.id)
+        return self._given(command, event, sender, uow, given)
+
+    # --- words that are no command -----------------------------------------------------------
+
+    def _unknown(self, line: str, event: Event, sender: Sender) -> Routed:
+        nearest = self._verbs.nearest(line)
+        typed = expand(line, event)
+        if not typed:
+            return _say("usage.empty")
+        if nearest is not None:
+            return _say("usage.nearest", typed=typed[:60], verb=nearest)
+        if event.chat.kind == "group" or "outsider" in sender.roles:
+            return _say("usage.unknown", typed=typed[:60])
+        buttons = [Button(label=text("usage.help_button"), command="help")]
+        if len(typed) <= LONGEST_BUTTON_TEXT:
+            ask = Button(
+                label=text("usage.ask_button"),
+                command="ask",
+                arguments={"question": typed},
+                style="primary",
+            )
+            buttons.insert(0, ask)
+        card = Card(
+            title=text("usage.ask_this"), body=(text("said", words=typed),), buttons=tuple(buttons)
+        )
+        return Routed(answer=Answer(card=card, private=True))
+
+
+def _by_prefix(match: Match) -> Command:
+    """Among the commands of a verb, the one whose kind of id stands behind it."""
+    if len(match.commands) == 1:
+        return match.commands[0]
+    found = SHORT_ID.match(match.rest)
+    letter = found[1].upper() if found else ""
+    plain: Command | None = None
+    for command in match.commands:
+        first = command.arguments[0] if command.arguments else None
+        if first is None or first.kind != "id":
+            plain = command
+        elif letter and letter in first.prefixes:
+            return command
+    return plain or match.commands[0]
+
+
+def _whom_to_ask(sender: Sender, uow: UnitOfWork) -> Words:
+    people = list(uow.people.holders("manager", sender.team.id)) if sender.team else []
+    people = people or list(uow.people.holders("admin", None))
+    if not people:
+        return text("refused.nobody_yet")
+    return lines(
+        *(text("person", person=Mention(person_id=one.id, name=one.name)) for one in people[:3]),
+        separator=" / ",
+    )
+
+
+def _label(argument: Argument) -> Words:
+    return text(f"arguments.{argument.name}")
+
+
+def _question(argument: Argument) -> Words:
+    if argument.choices:
+        choices = lines(*(text(f"choices.{one}") for one in argument.choices), separator=" / ")
+        return text("dialogue.ask_choice", what=_label(argument), choices=choices)
+    return text("dialogue.ask", what=_label(argument))
+
+
+def _field(argument: Argument) -> FormField:
+    """The widget for an argument."""
+    if argument.choices:
+        options = tuple(
+            FormOption(value=one, label=text(f"choices.{one}")) for one in argument.choices
+        )
+        return FormField(
+            name=argument.name,
+            label=_label(argument),
+            kind="menu",
+            options=options,
+            required=argument.required,
+        )
+    long = argument.kind == "words" and argument.name in PARAGRAPHS
+    hint = text("hints.time") if argument.kind == "time" else None
+    return FormField(
+        name=argument.name,
+        label=_label(argument),
+        kind="paragraph" if long else "line",
+        hint=hint,
+        required=argument.required,
+    )
+
+
+def _say(key: str, **params: str) -> Routed:
+    return Routed(answer=Answer(words=text(key, **params), private=True))

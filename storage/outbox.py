@@ -1,0 +1,416 @@
+"""What goes out: written in the same transaction as its reason, delivered after it is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, delete, false, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from bot.messages import (
+    Address,
+    Card,
+    CardField,
+    Lines,
+    Locale,
+    Mention,
+    Model,
+    Param,
+    Send,
+    Text,
+    ToHome,
+    ToPerson,
+    Words,
+)
+from storage.cipher import Cipher
+from storage.people import People
+from storage.tables.people import Person
+from storage.tables.queues import outbox, outbox_addresses
+from storage.tables.teams import Team
+from storage.teams import Teams
+from storage.timers import Timers
+from storage.upsert import insert_into
+
+WAITING = ("pending", "sending")
+PRIORITIES = {"person": 0, "reminder": 1, "digest": 2}
+NOBODY = "nobody"
+KEPT = timedelta(days=90)
+
+
+class Body(Model):
+    """What is sealed in a row."""
+
+    address: Address
+    words: Words | None = None
+    card: Card | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """The head of an address's queue, ours to send until the lease ends."""
+
+    id: int
+    queue: str
+    address: Address
+    words: Words | None
+    card: Card | None
+    edits_handle: str | None
+    locale: Locale
+    zone: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How sending one message ended. state: sent, pending (postponed), unknown, dead."""
+
+    id: int
+    queue: str
+    state: str
+    handle: str | None = None
+    error: str | None = None
+    uncertain: bool = False
+    ready_at: datetime | None = None
+    """When the address may be tried next (its pace, or the wait after a failure)."""
+
+
+class Outbox:
+    """Messages in order per address."""
+
+    def __init__(
+        self, session: Session, cipher: Cipher, people: People, teams: Teams, timers: Timers
+    ) -> None:
+        self._session = session
+        self._cipher = cipher
+        self._people = people
+        self._teams = teams
+        self._timers = timers
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def put(self, send: Send, now: datetime) -> bool:
+        """Queue a message; False when its key is known already."""
+        if send.edits is not None:
+            return self._put_edit(send, now)
+        if isinstance(send.to, ToPerson):
+            person = self._people.get(send.to.person_id)
+            address = self._people.address(person.id)
+            return self._add(send, send.key, address, *self._reads(person), now)
+        if isinstance(send.to, ToHome):
+            team = self._teams.get(send.to.team_id)
+            added = [
+                self._add(send, f"{send.key}@{home.platform}", home, *self._reads(team), now)
+                for home in self._teams.homes(team.id)
+            ]
+            return any(added)
+        return self._add(send, send.key, send.to, *self._reads_at(send.to), now)
+
+    def _put_edit(self, send: Send, now: datetime) -> bool:
+        """An edit goes wherever the message went that it changes, and outdates the edits before
+        it.
+        """
+        originals = self._session.execute(
+            select(outbox).where(outbox.c.name == send.edits, outbox.c.edits_id.is_(None))
+        ).all()
+        added = False
+        for original in originals:
+            self._session.execute(
+                update(outbox)
+                .where(outbox.c.edits_id == original.id, outbox.c.state == "pending")
+                .values(state="superseded")
+            )
+            body = Body.model_validate_json(self._cipher.open(original.body))
+            key = f"{send.key}@{original.id}"
+            added |= self._add(
+                send, key, body.address, original.locale, original.zone, now, original.id
+            )
+        return added
+
+    def _add(
+        self,
+        send: Send,
+        key: str,
+        address: Address | None,
+        locale: str,
+        zone: str,
+        now: datetime,
+        edits_id: int | None = None,
+    ) -> bool:
+        lost = address is None
+        if address is None:
+            address = Address(platform=NOBODY, kind="person", id=send.key)
+        body = Body(
+            address=address,
+            words=send.words and self._with_accounts(send.words, address.platform),
+            card=send.card and self._card_with_accounts(send.card, address.platform),
+        )
+        queue = f"{address.platform}:{address.kind}:{address.id}"
+        row = {
+            "address": queue,
+            "key": key,
+            "name": send.key,
+            "body": self._cipher.seal(body.model_dump_json()),
+            "locale": locale,
+            "zone": zone,
+            "priority": PRIORITIES[send.priority],
+            "edits_id": edits_id,
+            "state": "dead" if lost else "pending",
+            "error": "no account that can be reached" if lost else None,
+            "created_at": now,
+            "attempts": 0,
+            "uncertain": False,
+        }
+        inserted = self._session.execute(
+            insert_into(self._session, outbox)
+            .values(**row)
+            .on_conflict_do_nothing()
+            .returning(outbox.c.id)
+        ).scalar()
+        if inserted is None:
+            return False
+        if lost:
+            self._timers.arm("message.dead", f"M{inserted}", "tell", now)
+        else:
+            self._ready(queue, PRIORITIES[send.priority], now)
+        return True
+
+    def _ready(self, queue: str, priority: int, now: datetime) -> None:
+        """Wake the address, unless its head is waiting for a better moment already."""
+        addresses = outbox_addresses.c
+        statement = insert_into(self._session, outbox_addresses).values(
+            address=queue, ready_at=now, priority=priority
+        )
+        self._session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["address"],
+                set_={
+                    "ready_at": func.coalesce(addresses.ready_at, now),
+                    "priority": case(
+                        (addresses.ready_at.is_(None), priority),
+                        (addresses.priority > priority, priority),
+                        else_=addresses.priority,
+                    ),
+                },
+            )
+        )
+        self._session.info["queued"] = True
+
+    # --- readers -----------------------------------------------------------------------------
+
+    def _reads(self, who: Person | Team) -> tuple[str, str]:
+        if isinstance(who, Team):
+            return who.locale, who.zone
+        team = self._teams.of_person(who)
+        return who.locale or team.locale, who.zone or team.zone
+
+    def _reads_at(self, address: Address) -> tuple[str, str]:
+        if address.kind == "person":
+            person = self._people.find(address.platform, address.id)
+            if person is not None:
+                return self._reads(person)
+        team = self._teams.bound(address.platform, address.id) or self._teams.first()
+        return self._reads(team)
+
+    def _with_accounts(self, words: Words, platform: str) -> Words:
+        """The same words with each mention's account on the platform they go to."""
+        if isinstance(words, Lines):
+            parts = tuple(self._with_accounts(part, platform) for part in words.parts)
+            return words.model_copy(update={"parts": parts})
+        params = {name: self._param(value, platform) for name, value in words.params.items()}
+        return words.model_copy(update={"params": params})
+
+    def _param(self, value: Param, platform: str) -> Param:
+        if isinstance(value, Mention):
+            user_id = self._people.account(value.person_id, platform)
+            return value.model_copy(update={"user_id": user_id})
+        if isinstance(value, Text | Lines):
+            return self._with_accounts(value, platform)
+        return value
+
+    def _card_with_accounts(self, card: Card, platform: str) -> Card:
+        fields = tuple(
+            CardField(label=one.label, value=self._with_accounts(one.value, platform))
+            for one in card.fields
+        )
+        body = tuple(self._with_accounts(part, platform) for part in card.body)
+        title = self._with_accounts(card.title, platform)
+        return card.model_copy(update={"title": title, "body": body, "fields": fields})
+
+    def for_platform(
+        self, words: Words | None, card: Card | None, platform: str
+    ) -> tuple[Words | None, Card | None]:
+        """Words and card with mentions resolved, for answers that do not pass through the queue."""
+        return (
+            words and self._with_accounts(words, platform),
+            card and self._card_with_accounts(card, platform),
+        )
+
+    # --- delivering --------------------------------------------------------------------------
+
+    def lease(
+        self, now: datetime, until: datetime, limit: int, platforms: Iterable[str]
+    ) -> Sequence[Leased]:
+        """Lease addresses whose head may go, waiting people first; the heads become "sending"."""
+        addresses = outbox_addresses.c
+        free = self._session.scalars(
+            select(addresses.address)
+            .where(
+                addresses.ready_at <= now,
+                (addresses.leased_until.is_(None)) | (addresses.leased_until <= now),
+                _of(platforms),
+            )
+            .order_by(addresses.priority, addresses.ready_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).all()
+        if not free:
+            return []
+        self._session.execute(
+            update(outbox_addresses).where(addresses.address.in_(free)).values(leased_until=until)
+        )
+        return self._take_heads(free, now)
+
+    def _take_heads(self, queues: Sequence[str], now: datetime) -> Sequence[Leased]:
+        original = outbox.alias("original")
+        heads = (
+            select(func.min(outbox.c.id))
+            .where(outbox.c.address.in_(queues), outbox.c.state.in_(WAITING))
+            .group_by(outbox.c.address)
+        )
+        rows = self._session.execute(
+            select(outbox, original.c.handle.label("original_handle"))
+            .outerjoin(original, original.c.id == outbox.c.edits_id)
+            .where(outbox.c.id.in_(heads))
+            .order_by(outbox.c.priority, outbox.c.id)
+        ).all()
+        if rows:
+            self._session.execute(
+                update(outbox)
+                .where(outbox.c.id.in_([row.id for row in rows]))
+                .values(
+                    # Found "sending": the sender before us died, and nobody knows what it did.
+                    uncertain=case((outbox.c.state == "sending", True), else_=outbox.c.uncertain),
+                    state="sending",
+                    attempts=outbox.c.attempts + 1,
+                )
+            )
+        idle = set(queues) - {row.address for row in rows}
+        if idle:
+            self._session.execute(
+                update(outbox_addresses)
+                .where(outbox_addresses.c.address.in_(idle))
+                .values(ready_at=None, leased_until=None)
+            )
+        return [self._leased(row) for row in rows]
+
+    def _leased(self, row: Any) -> Leased:
+        body = Body.model_validate_json(self._cipher.open(row.body))
+        return Leased(
+            id=row.id,
+            queue=row.address,
+            address=body.address,
+            words=body.words,
+            card=body.card,
+            edits_handle=row.original_handle,
+            locale=row.locale,
+            zone=row.zone,
+            attempt=row.attempts + 1,
+        )
+
+    def record(self, outcome: Outcome, now: datetime) -> None:
+        """Write down how it ended, and free the address for its next message."""
+        self._session.execute(
+            update(outbox)
+            .where(outbox.c.id == outcome.id)
+            .values(
+                state=outcome.state,
+                handle=func.coalesce(outcome.handle, outbox.c.handle),
+                error=outcome.error and outcome.error[:300],
+                uncertain=True if outcome.uncertain else outbox.c.uncertain,
+                sent_at=now if outcome.state == "sent" else None,
+            )
+        )
+        waiting = self._session.execute(
+            select(func.count(), func.min(outbox.c.priority)).where(
+                outbox.c.address == outcome.queue, outbox.c.state.in_(WAITING)
+            )
+        ).one()
+        self._session.execute(
+            update(outbox_addresses)
+            .where(outbox_addresses.c.address == outcome.queue)
+            .values(
+                ready_at=(outcome.ready_at or now) if waiting[0] else None,
+                priority=waiting[1] or 0,
+                leased_until=None,
+            )
+        )
+        if outcome.state in ("dead", "unknown"):
+            self._timers.arm("message.dead", f"M{outcome.id}", "tell", now)
+
+    def release_all(self) -> None:
+        """End every lease: for a process that knows it is the only one, at its start."""
+        self._session.execute(update(outbox_addresses).values(leased_until=None))
+
+    def next_ready(self, platforms: Iterable[str]) -> datetime | None:
+        """When the earliest waiting address may be tried, leases included."""
+        addresses = outbox_addresses.c
+        leased = addresses.leased_until
+        wait_for = case((leased > addresses.ready_at, leased), else_=addresses.ready_at)
+        earliest: datetime | None = self._session.scalar(
+            select(func.min(wait_for)).where(addresses.ready_at.is_not(None), _of(platforms))
+        )
+        return earliest
+
+    # --- looking after -----------------------------------------------------------------------
+
+    def get(self, message_id: int) -> Any | None:
+        """The row of a message, or None."""
+        return self._session.execute(select(outbox).where(outbox.c.id == message_id)).one_or_none()
+
+    def address_of(self, message_id: int) -> Address:
+        """Where a message goes."""
+        stored = self._session.execute(
+            select(outbox.c.body).where(outbox.c.id == message_id)
+        ).scalar_one()
+        return Body.model_validate_json(self._cipher.open(stored)).address
+
+    def retry(self, message_id: int, now: datetime) -> bool:
+        """Give a dead or unknown message another life; False when it is neither."""
+        again = self._session.execute(
+            update(outbox)
+            .where(outbox.c.id == message_id, outbox.c.state.in_(("dead", "unknown")))
+            .where(outbox.c.address.not_like(f"{NOBODY}:%"))
+            .values(state="pending", attempts=0, error=None)
+            .returning(outbox.c.address, outbox.c.priority)
+        ).one_or_none()
+        if again is None:
+            return False
+        self._ready(again.address, again.priority, now)
+        return True
+
+    def count(self, *states: str) -> int:
+        """How many messages are in these states."""
+        found = self._session.scalar(
+            select(func.count()).select_from(outbox).where(outbox.c.state.in_(states))
+        )
+        return found or 0
+
+    def waiting(self) -> int:
+        """How many messages have not left yet."""
+        return self.count(*WAITING)
+
+    def prune(self, now: datetime) -> None:
+        """Forget what was said long ago."""
+        self._session.execute(
+            delete(outbox).where(outbox.c.created_at < now - KEPT, outbox.c.state.not_in(WAITING))
+        )
+
+
+def _of(platforms: Iterable[str]) -> ColumnElement[bool]:
+    """Queues of these platforms; of none, nothing."""
+    addresses = outbox_addresses.c
+    wanted = (addresses.address.startswith(f"{name}:", autoescape=True) for name in platforms)
+    return or_(false(), *wanted)

@@ -1,0 +1,106 @@
+"""Questions and what was said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
+
+from storage.tables.queries import Query, QueryEntry
+
+
+class Queries:
+    """Queries and their append-only entries."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, query: Query) -> Query:
+        """Store a new query and give it its number."""
+        self._session.add(query)
+        self._session.flush()
+        return query
+
+    def get(self, query_id: int) -> Query | None:
+        """One query, locked: two who press Claim at once are decided one after the other."""
+        return self._session.scalar(
+            select(Query)
+            .where(Query.id == query_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+
+    def peek(self, query_id: int) -> Query | None:
+        """One query to look at, without its lock."""
+        return self._session.get(Query, query_id)
+
+    def note(self, query_id: int, kind: str, person_id: int, body: str, at: datetime) -> QueryEntry:
+        """Add an entry and give it its number."""
+        entry = QueryEntry(query_id=query_id, kind=kind, person_id=person_id, body=body, at=at)
+        self._session.add(entry)
+        self._session.flush()
+        return entry
+
+    def entries(self, query_id: int) -> Sequence[QueryEntry]:
+        """All entries, in order."""
+        return self._session.scalars(
+            select(QueryEntry).where(QueryEntry.query_id == query_id).order_by(QueryEntry.id)
+        ).all()
+
+    def has_reply(self, query_id: int) -> bool:
+        """Whether a human has ever answered it, by the bot or declared."""
+        found = self._session.scalar(
+            select(QueryEntry.id)
+            .where(QueryEntry.query_id == query_id, QueryEntry.kind.in_(("reply", "declared")))
+            .limit(1)
+        )
+        return found is not None
+
+    def open_in(self, team_id: int, limit: int) -> tuple[Sequence[Query], int]:
+        """Unresolved queries of a team, the most urgent first, and how many there are in all."""
+        return self._unresolved([Query.team_id == team_id], limit)
+
+    def owned_by(self, person_id: int, limit: int) -> tuple[Sequence[Query], int]:
+        """Unresolved queries somebody owns, the most urgent first, and how many in all."""
+        return self._unresolved([Query.owner_id == person_id], limit)
+
+    def owned_in(self, person_id: int, team_id: int) -> Sequence[int]:
+        """The numbers of all unresolved queries of a team that somebody owns, in order."""
+        return self._session.scalars(
+            select(Query.id)
+            .where(Query.owner_id == person_id, Query.team_id == team_id, Query.state != "resolved")
+            .order_by(Query.id)
+        ).all()
+
+    def late_in(self, team_id: int, now: datetime, limit: int) -> tuple[Sequence[Query], int]:
+        """Queries of a team whose deadline has passed, the latest first, and how many in all."""
+        late = [Query.team_id == team_id, Query.waiting_since.is_not(None), Query.due_at < now]
+        return self._unresolved(late, limit)
+
+    def _unresolved(
+        self, where: list[ColumnElement[bool]], limit: int
+    ) -> tuple[Sequence[Query], int]:
+        where = [*where, Query.state != "resolved"]
+        found = self._session.scalars(
+            select(Query)
+            .where(*where)
+            .order_by(Query.waiting_since.is_(None), Query.due_at, Query.id)
+            .limit(limit)
+        ).all()
+        count = self._session.scalar(select(func.count()).select_from(Query).where(*where))
+        return found, count or 0
+
+    def owed(self, due_before: datetime) -> Sequence[Query]:
+        """Queries whose asker waits since before that deadline, and that were not muted by then."""
+        return self._session.scalars(
+            select(Query)
+            .where(
+                Query.waiting_since.is_not(None),
+                Query.due_at < due_before,
+                Query.muted_until.is_(None) | (Query.muted_until < due_before),
+            )
+            .order_by(Query.due_at, Query.id)
+        ).all()

@@ -1,0 +1,106 @@
+"""What is due when. The row is the truth; the scheduler only looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from bot.messages import Tick
+from storage.tables.queues import timers
+from storage.upsert import insert_into
+
+FIRST_RETRY = timedelta(seconds=10)
+LONGEST_RETRY = timedelta(hours=1)
+KEPT = timedelta(days=30)
+
+
+class Timers:
+    """Rows of (kind, subject, step), UNIQUE."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def arm(self, kind: str, subject: str, step: str, due_at: datetime) -> None:
+        """Make `kind` happen at `due_at`; the same three names again only move it."""
+        row = {"kind": kind, "subject": subject, "step": step, "due_at": due_at, "wake_at": due_at}
+        again = {"due_at": due_at, "wake_at": due_at, "attempts": 0, "fired_at": None}
+        self._session.execute(
+            insert_into(self._session, timers)
+            .values(**row)
+            .on_conflict_do_update(index_elements=["kind", "subject", "step"], set_=again)
+        )
+        self._session.info["armed"] = True
+
+    def disarm(self, kind: str, subject: str) -> None:
+        """Forget what has not fired. Never needed for safety, since every timer looks again; tidy."""
+        self._session.execute(
+            delete(timers).where(
+                timers.c.kind == kind, timers.c.subject == subject, timers.c.fired_at.is_(None)
+            )
+        )
+
+    def claim_due(self, now: datetime, limit: int) -> Sequence[tuple[int, Tick]]:
+        """Take what is due, oldest first, and mark it fired; other replicas skip it."""
+        due = self._session.execute(
+            select(timers.c.id, timers.c.kind, timers.c.subject, timers.c.step, timers.c.due_at)
+            .where(timers.c.fired_at.is_(None), timers.c.wake_at <= now)
+            .order_by(timers.c.wake_at, timers.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).all()
+        if not due:
+            return []
+        self._session.execute(
+            update(timers).where(timers.c.id.in_([row.id for row in due])).values(fired_at=now)
+        )
+        return [
+            (
+                row.id,
+                Tick(kind=row.kind, subject=row.subject, step=row.step, due_at=row.due_at, now=now),
+            )
+            for row in due
+        ]
+
+    def failed(self, timer_id: int, now: datetime) -> None:
+        """It fires again later: after 10 s, doubling up to an hour."""
+        attempts = self._session.scalar(select(timers.c.attempts).where(timers.c.id == timer_id))
+        wait = min(FIRST_RETRY * 2 ** min(attempts or 0, 12), LONGEST_RETRY)
+        self._session.execute(
+            update(timers)
+            .where(timers.c.id == timer_id)
+            .values(fired_at=None, wake_at=now + wait, attempts=timers.c.attempts + 1)
+        )
+
+    def waits(self, kind: str) -> bool:
+        """Whether any timer of this kind is waiting."""
+        return (
+            self._session.scalar(
+                select(timers.c.id)
+                .where(timers.c.kind == kind, timers.c.fired_at.is_(None))
+                .limit(1)
+            )
+            is not None
+        )
+
+    def next_wake(self) -> datetime | None:
+        """When the earliest waiting timer wants to be looked at."""
+        earliest: datetime | None = self._session.scalar(
+            select(func.min(timers.c.wake_at)).where(timers.c.fired_at.is_(None))
+        )
+        return earliest
+
+    def overdue(self, before: datetime) -> int:
+        """How many timers should have fired before this moment and have not."""
+        count = self._session.scalar(
+            select(func.count())
+            .select_from(timers)
+            .where(timers.c.fired_at.is_(None), timers.c.wake_at < before)
+        )
+        return count or 0
+
+    def prune(self, now: datetime) -> None:
+        """Forget what fired long ago; the reminders table keeps the proof."""
+        self._session.execute(delete(timers).where(timers.c.fired_at < now - KEPT))

@@ -1,0 +1,116 @@
+"""Runs all measurements, prints them and keeps them in docs/performance.md."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import sqlite3
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.benchmarks import clocks
+from tests.benchmarks.load import Result, fire, requests
+from tests.platforms.slack import StandInSlack
+from tests.processes import free_port, resident_megabytes, running, wait_until_ready
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+USERS = 50
+ALONE, TOGETHER = 1_000, 10_000
+Row = tuple[str, str, str]
+
+
+async def _load(port: int, secret: str, run: str) -> tuple[Result, Result]:
+    """The same load for each server: warm up, one at a time, then 64 together."""
+    await fire(port, requests(secret, 200, USERS, f"{run}warm"), 4)
+    alone = await fire(port, requests(secret, ALONE, USERS, f"{run}alone"), 1)
+    together = await fire(port, requests(secret, TOGETHER, USERS, f"{run}together"), 64)
+    return alone, together
+
+
+def measure_banzhang(slack: StandInSlack, folder: Path) -> list[Row]:
+    """The whole bot behind `banzhang serve`, SQLite with synchronous=FULL."""
+    port = free_port()
+    environment = {
+        **slack.environment(),
+        "BANZHANG_DATABASE_URL": f"sqlite:///{folder}/bench.db",
+        "BANZHANG_SECRET_KEY": "a secret for benchmarks alone",
+        "BANZHANG_LOG_LEVEL": "error",
+    }
+    with running(["bot", "migrate"], environment) as migrated:
+        migrated.wait(30)
+    with running(["bot", "serve", "--port", str(port)], environment) as server:
+        ready = wait_until_ready(f"http://127.0.0.1:{port}/readyz")
+        alone, together = asyncio.run(_load(port, slack.signing_secret, "ours"))
+        memory = resident_megabytes(server.pid)
+    return [
+        ("start to ready", f"{ready:.2f} s", "2 s"),
+        ("signed command → answer, one at a time, p50 / p99", _latency(alone), ""),
+        ("signed command → answer, 64 at once, p50 / p99", _latency(together), ""),
+        ("commands a second, 64 at once", f"{together.rate:,.0f}", ""),
+        (
+            f"resident memory after {ALONE + TOGETHER + 200:,} commands",
+            f"{memory:.0f} MB",
+            "150 MB",
+        ),
+    ]
+
+
+def measure_bolt(slack: StandInSlack) -> list[Row]:
+    """slack-bolt alone, storing nothing."""
+    port = free_port()
+    secret = slack.signing_secret
+    arguments = ["tests.benchmarks.bare_bolt", str(port), slack.environment()["SLACK_BOT_TOKEN"]]
+    with running([*arguments, secret, slack.api_url], {}):
+        wait_until_ready(f"http://127.0.0.1:{port}/")
+        alone, together = asyncio.run(_load(port, secret, "bolt"))
+    return [
+        ("bare slack-bolt: one at a time, p50 / p99", _latency(alone), ""),
+        ("bare slack-bolt: 64 at once, p50 / p99", _latency(together), ""),
+        ("bare slack-bolt: commands a second, 64 at once", f"{together.rate:,.0f}", ""),
+    ]
+
+
+def _latency(result: Result) -> str:
+    return f"{result.quantile(0.5):.1f} / {result.quantile(0.99):.1f} ms"
+
+
+def _machine() -> str:
+    packages = ("slack-bolt", "SQLAlchemy", "uvicorn", "APScheduler")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores shared with the"
+        f" load, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version} (WAL,"
+        f" synchronous=FULL), {versions}."
+    )
+
+
+def keep(rows: list[Row]) -> None:
+    """Put the table between the two marks of docs/performance.md."""
+    table = ["| what | measured | goal |", "|---|---|---|"]
+    table += [f"| {what} | {result} | {goal} |" for what, result, goal in rows]
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    after = rest.split(END)[1]
+    body = "\n".join([BEGIN, "", _machine(), "", *table, "", END])
+    PAGE.write_text(before + body + after, encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    with tempfile.TemporaryDirectory() as name, StandInSlack() as slack:
+        slack.add_channel("C1", "bench", [])
+        folder = Path(name)
+        rows = measure_banzhang(slack, folder) + measure_bolt(slack)
+        rows += asyncio.run(clocks.measure(folder))
+    for what, result, goal in rows:
+        sys.stdout.write(f"{what:58} {result:>18}  {'goal ' + goal if goal else ''}\n")
+    keep(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.sandbox.world import DINGTALK_LIKE, SLACK_LIKE, WECOM_LIKE, Profile
+from tests.engines import fresh_engine
+from tests.town import Town
+
+pytest_plugins = ["tests.databases"]
+
+PROFILES = {"slack": SLACK_LIKE, "wecom": WECOM_LIKE, "dingtalk": DINGTALK_LIKE}
+
+
+@pytest.fixture(params=sorted(PROFILES))
+def profile(request: pytest.FixtureRequest) -> Profile:
+    """Each test that talks runs once in every profile."""
+    return PROFILES[request.param]
+
+
+@pytest.fixture
+def make_town(tmp_path: Path, profile: Profile) -> Iterator[Callable[..., Town]]:
+    """Builds towns with other people or settings."""
+    towns: list[Town] = []
+
+    def make(**changed: Any) -> Town:
+        engine = fresh_engine(f"sqlite:///{tmp_path}/town{len(towns)}.db")
+        towns.append(Town(engine, changed.pop("profile", profile), **changed))
+        return towns[-1]
+
+    yield make
+    for one in towns:
+        one.close()
+
+
+@pytest.fixture
+def town(make_town: Callable[..., Town]) -> Town:
+    """The whole bot, with a manager, a lead, three workers and a guest, on a Monday at nine."""
+    return make_town()

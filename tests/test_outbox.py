@@ -1,0 +1,181 @@
+"""What was committed is delivered: once, in order, paced, and given up loudly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from adapters.contract import DeliveryFailed
+from bot.messages import Address, Send, ToHome, ToPerson, User, text
+from storage.tables.queues import outbox
+from tests.clock import MORNING
+from tests.engines import fresh_engine
+from tests.small import Small
+
+GROUP = Address(platform="postbox", kind="group", id="G1")
+
+
+@pytest.fixture
+def small(database_url: str) -> Iterator[Small]:
+    """The spine on an empty database, on SQLite and on PostgreSQL."""
+    one = Small(fresh_engine(database_url), timers={"message.dead": lambda _tick, _uow: None})
+    yield one
+    one.close()
+
+
+def put(
+    small: Small, words: str, *, to: Address = GROUP, key: str | None = None, **more: str
+) -> bool:
+    with small.uow() as uow:
+        send = Send(to=to, key=key or words, words=text("said", words=words), **more)  # type: ignore[arg-type]
+        return uow.outbox.put(send, small.clock.now())
+
+
+def states(small: Small) -> list[str]:
+    with small.uow() as uow:
+        return list(
+            uow.session.scalars(
+                outbox.select().with_only_columns(outbox.c.state).order_by(outbox.c.id)
+            )
+        )
+
+
+async def test_messages_of_one_chat_leave_in_order(small: Small) -> None:
+    for number in range(20):
+        put(small, f"line {number}")
+    await small.delivery.drain()
+    assert [words for _address, words in small.postbox.taken] == [f"line {n}" for n in range(20)]
+
+
+async def test_a_key_is_said_once(small: Small) -> None:
+    assert put(small, "hello", key="Q1/card")
+    assert not put(small, "hello again", key="Q1/card")
+    await small.delivery.drain()
+    assert small.postbox.taken == [("G1", "hello")]
+
+
+async def test_a_failing_head_holds_its_chat_back_and_no_other(small: Small) -> None:
+    other = GROUP.model_copy(update={"id": "G2"})
+    small.postbox.failures["G1"] = [DeliveryFailed("retry", "busy", after=30)]
+    put(small, "first")
+    put(small, "second")
+    put(small, "elsewhere", to=other)
+    await small.delivery.drain()
+    assert small.postbox.taken == [("G2", "elsewhere")]
+    small.clock.push_to(MORNING + timedelta(seconds=31))
+    await small.delivery.drain()
+    assert [words for _address, words in small.postbox.taken[1:]] == ["first", "second"]
+
+
+async def test_a_dead_head_lets_the_rest_pass_and_somebody_is_told(small: Small) -> None:
+    small.postbox.failures["G1"] = [DeliveryFailed("dead", "the group is archived")]
+    put(small, "lost")
+    put(small, "kept")
+    await small.delivery.drain()
+    assert small.postbox.taken == [("G1", "kept")]
+    assert states(small) == ["dead", "sent"]
+    with small.uow() as uow:
+        assert uow.timers.waits("message.dead")
+
+
+async def test_a_dead_message_gets_another_life(small: Small) -> None:
+    small.postbox.failures["G1"] = [DeliveryFailed("dead", "the group is archived")]
+    put(small, "lost")
+    await small.delivery.drain()
+    with small.uow() as uow:
+        assert uow.outbox.retry(1, small.clock.now())
+        assert not uow.outbox.retry(1, small.clock.now())
+    await small.delivery.drain()
+    assert small.postbox.taken == [("G1", "lost")]
+
+
+async def test_an_edit_waits_for_its_original_and_only_the_newest_goes(small: Small) -> None:
+    put(small, "open", key="Q1/card")
+    put(small, "claimed", key="Q1/claimed", edits="Q1/card")
+    put(small, "answered", key="Q1/answered", edits="Q1/card")
+    await small.delivery.drain()
+    assert small.postbox.taken == [("G1", "open"), ("G1", "answered (edits G1:1)")]
+    assert states(small) == ["sent", "superseded", "sent"]
+
+
+async def test_pace_lies_between_two_messages_of_a_chat(small: Small) -> None:
+    small.postbox.seconds_between = 1.0
+    for number in range(3):
+        put(small, f"line {number}")
+    await small.delivery.drain()
+    assert len(small.postbox.taken) == 1
+    small.clock.push_to(MORNING + timedelta(seconds=1))
+    await small.delivery.drain()
+    assert len(small.postbox.taken) == 2
+
+
+async def test_a_platform_that_asks_for_silence_gets_it(small: Small) -> None:
+    other = GROUP.model_copy(update={"id": "G2"})
+    small.postbox.failures["G1"] = [DeliveryFailed("retry", "429", after=20, scope="platform")]
+    put(small, "first")
+    await small.delivery.drain()
+    put(small, "elsewhere", to=other)
+    await small.delivery.drain()
+    assert small.postbox.taken == []
+    small.clock.push_to(MORNING + timedelta(seconds=21))
+    await small.delivery.drain()
+    assert {words for _address, words in small.postbox.taken} == {"first", "elsewhere"}
+
+
+async def test_what_nobody_knows_is_said_again_a_few_times_then_left_in_doubt(small: Small) -> None:
+    small.postbox.failures["G1"] = [DeliveryFailed("unknown", "line died", after=1)] * 5
+    put(small, "perhaps")
+    for second in range(1, 10):
+        await small.delivery.drain()
+        small.clock.push_to(MORNING + timedelta(seconds=2 * second))
+    assert [words for _address, words in small.postbox.taken] == ["perhaps"] * 3
+    assert states(small) == ["unknown"]
+
+
+async def test_a_sender_that_died_is_followed_by_another_after_its_lease(small: Small) -> None:
+    put(small, "half sent")
+    later = MORNING + timedelta(seconds=90)
+    with small.uow() as uow:
+        assert len(uow.outbox.lease(MORNING, later, 10, ["postbox"])) == 1
+    await small.delivery.drain()
+    assert small.postbox.taken == []
+    small.clock.push_to(later)
+    await small.delivery.drain()
+    assert small.postbox.taken == [("G1", "half sent")]
+    with small.uow() as uow:
+        assert uow.session.scalar(outbox.select().with_only_columns(outbox.c.uncertain))
+
+
+async def test_two_drains_never_send_one_message_twice(small: Small) -> None:
+    for number in range(50):
+        put(small, f"line {number}", to=GROUP.model_copy(update={"id": f"G{number % 5}"}))
+    second = Small(small.engine)
+    second.postbox = small.postbox
+    second.delivery._adapters = small.delivery._adapters
+    await asyncio.gather(small.delivery.drain(), second.delivery.drain())
+    await small.delivery.drain()
+    assert len(small.postbox.taken) == 50
+    for group in range(5):
+        lines = [words for address, words in small.postbox.taken if address == f"G{group}"]
+        assert lines == [f"line {n}" for n in range(group, 50, 5)]
+    second.transactions.close()
+
+
+async def test_a_person_without_an_account_makes_a_dead_message_not_an_error(small: Small) -> None:
+    with small.uow() as uow:
+        person = uow.people.meet("postbox", User(id="U1", name="Wang"), MORNING)
+        uow.people.unreachable("postbox", "U1")
+        uow.session.expire_all()
+        sent = Send(to=ToPerson(person_id=person.id), key="k", words=text("said", words="hi"))
+        assert uow.outbox.put(sent, MORNING)
+    await small.delivery.drain()
+    assert states(small) == ["dead"]
+
+
+async def test_a_team_without_a_home_gets_nothing_and_breaks_nothing(small: Small) -> None:
+    with small.uow() as uow:
+        send = Send(to=ToHome(team_id=1), key="k", words=text("said", words="hi"))
+        assert not uow.outbox.put(send, MORNING)
