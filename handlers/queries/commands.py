@@ -1,0 +1,356 @@
+"""A query's life: asked, claimed, answered, resolved, reopened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.commands import Request
+from bot.messages import Address, Answer, Card, Moment, Refused, Text, lines, text
+from handlers.queries import notices, rules
+from handlers.queries.desk import (
+    LEADING,
+    end_target,
+    found,
+    leads,
+    open_query,
+    owner_of,
+    staff_roles,
+    start_target,
+    tell_owner_or_board,
+)
+from handlers.queries.notices import short_id, typed
+from handlers.reminding import remind
+from sop_scripts import Scripts, shipped
+from storage.tables.queries import Query
+from storage.uow import UnitOfWork
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def ask(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> Answer:
+    """Open a query for the person who asks."""
+    assert request.team is not None
+    query = open_query(
+        uow,
+        request.team,
+        scripts or shipped(),
+        asker=request.person,
+        question=_question(request),
+        asked_in=request.place,
+        at=request.at,
+        now=request.now,
+    )
+    return Answer(words=text("queries.opened", id=short_id(query), due=Moment(at=query.due_at)))
+
+
+def ask_for(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> Answer:
+    """Open a query in the name of somebody else, who reads the reply."""
+    assert request.team is not None
+    asker, *others = request.people("asker")
+    if others:
+        raise Refused("queries.one_asker", field="asker")
+    question = _question(request)
+    place = request.place
+    if place.kind == "person" and asker.id != request.person.id:
+        # Somebody without an account hears it from the one who spoke for them.
+        place = uow.people.address(asker.id) or place
+    query = open_query(
+        uow,
+        request.team,
+        scripts or shipped(),
+        asker=asker,
+        question=question,
+        asked_in=place,
+        at=request.at,
+        now=request.now,
+    )
+    due = Moment(at=query.due_at)
+    return Answer(words=text("queries.opened_for", id=short_id(query), asker=asker.name, due=due))
+
+
+def _question(request: Request) -> str:
+    question = request.words("question").lstrip(":： ").strip()
+    if not rules.says_something(question):
+        raise Refused("queries.empty", field="question")
+    return question
+
+
+# --- owning ---------------------------------------------------------------------------------------
+
+
+def claim(request: Request, uow: UnitOfWork) -> Answer:
+    """Become the owner; the deadline stays where it is."""
+    query = found(request, uow)
+    roles = staff_roles(request, uow, query)
+    _not_resolved(query)
+    before = owner_of(uow, query)
+    if before is not None and before.id == request.person.id:
+        yours = text("queries.yours_already", id=short_id(query))
+        return Answer(words=lines(yours, _due(query, request.now)))
+    if before is not None and not roles & LEADING:
+        raise Refused(
+            "queries.taken",
+            id=short_id(query),
+            owner=before.name,
+            since=Moment(at=query.claimed_at or query.opened_at),
+        )
+    query.owner_id, query.claimed_at = request.person.id, request.now
+    entry = uow.queries.note(query.id, "claim", request.person.id, "", request.at)
+    line = text("queries.line.claimed", id=short_id(query), owner=request.person.name)
+    notices.update_cards(uow, query, f"claim/{entry.id}", line, request.place, request.now)
+    if before is not None:
+        told = text("queries.taken_over", id=short_id(query), owner=request.person.name)
+        key = f"{short_id(query)}/taken/{entry.id}"
+        notices.tell_person(uow, before, told, None, key, request.now)
+    claimed = text("queries.claimed", id=short_id(query))
+    return Answer(words=lines(claimed, _due(query, request.now)))
+
+
+def _due(query: Query, now: datetime) -> Text | None:
+    """What the owner owes."""
+    if query.waiting_since is None:
+        return None
+    if query.due_at <= now:
+        late = rules.time_left(query.due_at, now)
+        return text("queries.reply_now", id=short_id(query), time=late)
+    return text("queries.reply_by", due=Moment(at=query.due_at), id=short_id(query))
+
+
+# --- answering ------------------------------------------------------------------------------------
+
+
+def reply(request: Request, uow: UnitOfWork) -> Answer:
+    """Answer the asker; from the asker it is more to the question, and never stops the clock."""
+    query = found(request, uow)
+    words = _said(request, "words", "queries.empty_reply")
+    if request.person.id == query.asker_id:
+        return _add_more(request, uow, query, words)
+    staff_roles(request, uow, query)
+    place = _answer(request, uow, query, words, resolving=False)
+    return Answer(
+        words=text(
+            "queries.replied",
+            id=short_id(query),
+            place=notices.place_words(uow, query, place),
+            words=rules.shorten(words, notices.SHOWN_ON_CARD),
+        )
+    )
+
+
+def _answer(
+    request: Request, uow: UnitOfWork, query: Query, words: str, *, resolving: bool
+) -> Address:
+    """A human's words go to the asker, and nothing is owed any more."""
+    entry = uow.queries.note(query.id, "reply", request.person.id, words, request.at)
+    _answered(request, query)
+    if not resolving:
+        _show_answered(request, uow, query, entry.id)
+    key = "queries.resolved_with" if resolving else "queries.answer"
+    said = text(key, id=short_id(query), person=request.person.name, words=words)
+    name = f"{short_id(query)}/reply/{entry.id}"
+    return notices.tell_asker(uow, query, said, name, request.now)
+
+
+def _answered(request: Request, query: Query) -> None:
+    query.first_reply_at = query.first_reply_at or max(request.at, query.opened_at)
+    if query.owner_id is None:
+        query.owner_id, query.claimed_at = request.person.id, request.now
+    if query.state != "resolved":
+        end_target(query, "answered")
+
+
+def _show_answered(request: Request, uow: UnitOfWork, query: Query, entry_id: int) -> None:
+    line = text("queries.line.answered", id=short_id(query), person=request.person.name)
+    notices.update_cards(uow, query, f"answered/{entry_id}", line, request.place, request.now)
+
+
+def _add_more(request: Request, uow: UnitOfWork, query: Query, words: str) -> Answer:
+    """The asker writes again: the oldest unanswered message keeps the clock."""
+    if query.state == "resolved":
+        raise Refused("queries.reopen_instead", id=short_id(query))
+    entry = uow.queries.note(query.id, "more", request.person.id, words, request.at)
+    if query.waiting_since is None:
+        start_target(uow, query, request.at)
+        line = text("queries.line.more", id=short_id(query), asker=request.person.name)
+        notices.update_cards(uow, query, f"more/{entry.id}", line, request.place, request.now)
+    _tell_news(request, uow, query, "more", words, entry.id)
+    if query.due_at <= request.now:
+        return Answer(words=text("queries.added_late", id=short_id(query)))
+    due = Moment(at=query.due_at)
+    return Answer(words=text("queries.added", id=short_id(query), due=due))
+
+
+def _tell_news(
+    request: Request, uow: UnitOfWork, query: Query, what: str, words: str, entry_id: int
+) -> None:
+    """The asker's new words, to whoever has the query."""
+    title = text(f"queries.news.{what}", id=short_id(query), person=request.person.name)
+    said = typed(rules.shorten(words, notices.SHOWN_ON_CARD))
+    due = rules.time_left(query.due_at, request.now)
+    commands = ("reply",) if query.owner_id else ("claim", "reply")
+    buttons = tuple(notices.button(query, command) for command in commands)
+    shown = Card(title=title, body=(said, due), buttons=buttons)
+    key = f"{short_id(query)}/{what}/{entry_id}"
+    tell_owner_or_board(uow, query, lines(title, said), shown, key, request.now)
+
+
+def replied(request: Request, uow: UnitOfWork) -> Answer:
+    """Declare that the asker has been answered elsewhere; reports show it apart."""
+    query = found(request, uow)
+    staff_roles(request, uow, query)
+    if request.person.id == query.asker_id:
+        raise Refused("queries.not_by_asker", id=short_id(query))
+    note_ = _said(request, "note", "queries.empty_note")
+    entry = uow.queries.note(query.id, "declared", request.person.id, note_, request.at)
+    _answered(request, query)
+    _show_answered(request, uow, query, entry.id)
+    return Answer(words=text("queries.declared", id=short_id(query)))
+
+
+def note(request: Request, uow: UnitOfWork) -> Answer:
+    """Write down something for colleagues; it stops no clock."""
+    query = found(request, uow)
+    staff_roles(request, uow, query)
+    words = _said(request, "note", "queries.empty_note")
+    uow.queries.note(query.id, "note", request.person.id, words, request.at)
+    return Answer(words=text("queries.noted", id=short_id(query)))
+
+
+def _said(request: Request, name: str, refusal: str) -> str:
+    words = request.words(name).strip()
+    if not words:
+        raise Refused(refusal, field=name, id=f"Q{request.number('query')}")
+    return words
+
+
+# --- silence --------------------------------------------------------------------------------------
+
+
+def mute(request: Request, uow: UnitOfWork) -> Answer:
+    """No reminders until a time, with a reason that those who watch are told."""
+    query = found(request, uow)
+    staff_roles(request, uow, query)
+    if query.waiting_since is None:
+        raise Refused("queries.nothing_to_mute", id=short_id(query))
+    until, reason = request.time("time"), _said(request, "reason", "queries.no_reason")
+    if until > request.now + rules.LONGEST_MUTE:
+        raise Refused("queries.mute_too_long", field="time", id=short_id(query))
+    query.muted_until = until
+    entry = uow.queries.note(query.id, "mute", request.person.id, reason, request.at)
+    told = text(
+        "queries.muted_by",
+        id=short_id(query),
+        person=request.person.name,
+        until=Moment(at=until),
+        reason=reason,
+        due=Moment(at=query.due_at),
+    )
+    _tell_watchers(request, uow, query, told, entry.id)
+    return Answer(
+        words=text(
+            "queries.muted",
+            id=short_id(query),
+            until=Moment(at=until),
+            due=Moment(at=query.due_at),
+        )
+    )
+
+
+def _tell_watchers(
+    request: Request, uow: UnitOfWork, query: Query, words: Text, entry_id: int
+) -> None:
+    """The owner and the leads, but whoever did it, and nobody in their sleep."""
+    owner, team = owner_of(uow, query), uow.teams.get(query.team_id)
+    watchers = {person.id: person for person in leads(uow, query.team_id)}
+    if owner is not None:
+        watchers[owner.id] = owner
+    watchers.pop(request.person.id, None)
+    for person in watchers.values():
+        remind(
+            uow,
+            person,
+            team,
+            key=f"{short_id(query)}/mute/{entry_id}/{person.id}",
+            subject=notices.subject(query),
+            words=words,
+            now=request.now,
+            counts=False,
+        )
+
+
+# --- the end, and again ---------------------------------------------------------------------------
+
+
+def resolve(request: Request, uow: UnitOfWork) -> Answer:
+    """Close the query. Words of staff are a reply; without any reply so far staff must give one."""
+    query = found(request, uow)
+    words = request.words("words").strip()
+    by_asker = request.person.id == query.asker_id
+    if not by_asker:
+        staff_roles(request, uow, query)
+    _not_resolved(query)
+    if not by_asker and not words and query.waiting_since is not None:
+        asker = uow.people.get(query.asker_id).name
+        raise Refused("queries.answer_first", field="words", id=short_id(query), asker=asker)
+    if words and not by_asker:
+        _answer(request, uow, query, words, resolving=True)
+    entry = uow.queries.note(
+        query.id, "resolve", request.person.id, words if by_asker else "", request.at
+    )
+    end_target(query, "resolved")
+    query.resolved_at = request.now
+    line = text("queries.line.resolved", id=short_id(query), person=request.person.name)
+    notices.update_cards(uow, query, f"resolved/{entry.id}", line, request.place, request.now)
+    if by_asker:
+        return Answer(words=text("queries.resolved_by_asker", id=short_id(query)))
+    if not words:
+        closed = text("queries.closed", id=short_id(query), person=request.person.name)
+        key = f"{short_id(query)}/resolved/{entry.id}"
+        notices.tell_asker(uow, query, closed, key, request.now)
+    place = Address.model_validate(query.asked_in)
+    told = notices.place_words(uow, query, place)
+    return Answer(words=text("queries.resolved", id=short_id(query), place=told))
+
+
+def reopen(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> Answer:
+    """Take a resolved query up again; after a week a new one follows it."""
+    query = found(request, uow)
+    if request.person.id != query.asker_id:
+        staff_roles(request, uow, query)
+    reason = _said(request, "reason", "queries.no_reason")
+    if query.resolved_at is None:
+        raise Refused("queries.not_resolved", id=short_id(query))
+    if not rules.is_reopenable(query.resolved_at, request.now):
+        return _follow_up(request, uow, query, reason, scripts or shipped())
+    entry = uow.queries.note(query.id, "reopen", request.person.id, reason, request.at)
+    start_target(uow, query, request.at)
+    line = text("queries.line.reopened", id=short_id(query), person=request.person.name)
+    notices.update_cards(uow, query, f"reopened/{entry.id}", line, request.place, request.now)
+    _tell_news(request, uow, query, "reopened", reason, entry.id)
+    due = Moment(at=query.due_at)
+    return Answer(words=text("queries.reopened", id=short_id(query), due=due))
+
+
+def _follow_up(
+    request: Request, uow: UnitOfWork, before: Query, reason: str, scripts: Scripts
+) -> Answer:
+    query = open_query(
+        uow,
+        uow.teams.get(before.team_id),
+        scripts,
+        asker=uow.people.get(before.asker_id),
+        question=reason,
+        asked_in=Address.model_validate(before.asked_in),
+        at=request.at,
+        now=request.now,
+        follows=before,
+    )
+    due = Moment(at=query.due_at)
+    return Answer(
+        words=text("queries.followed", id=short_id(query), before=short_id(before), due=due)
+    )
+
+
+def _not_resolved(query: Query) -> None:
+    if query.state == "resolved":
+        raise Refused("queries.is_resolved", id=short_id(query))
