@@ -103,7 +103,7 @@ class Bot:
             make_admin(uow, platform, user_id, now)
         upkeep.arm(uow, now)
         if is_sqlite(self.engine):
-            # A SQLite file has one server: what a killed one was sending need not wait for its lease.
+            # A SQLite file has one server: what a killed one was sending need not wait so long.
             uow.outbox.release_all()
 
     async def start(self) -> None:

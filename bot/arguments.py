@@ -115,24 +115,7 @@ def _read_one(reading: Reading, argument: Argument, rest: str) -> tuple[Value, s
         rest = _after_keyword(argument.before, rest)
     if not rest and argument.kind != "people":
         return None, rest
-    match argument.kind:
-        case "id":
-            return _short_id(reading, argument, rest)
-        case "time":
-            return _time(reading, argument, rest)
-        case "people":
-            return _people(reading, argument, rest)
-        case "role":
-            return _roles(rest)
-        case "choice":
-            return _choice(reading, argument, rest)
-        case "word":
-            word, _space, left = rest.partition(" ")
-            return expand(word, reading.event), left
-        case "verb":
-            return _verb(reading, expand(rest, reading.event).strip()), ""
-        case "words":
-            return expand(rest, reading.event).strip(), ""
+    return READERS[argument.kind](reading, argument, rest)
 
 
 def _after_keyword(keywords: tuple[str, ...], rest: str) -> str:
@@ -143,11 +126,12 @@ def _after_keyword(keywords: tuple[str, ...], rest: str) -> str:
     return rest
 
 
-def _verb(reading: Reading, typed: str) -> tuple[str, ...]:
+def _verb(reading: Reading, _argument: Argument, rest: str) -> tuple[Value, str]:
     """The names of the commands that a verb may mean."""
+    typed = expand(rest, reading.event).strip()
     match = reading.verbs.match(typed)
     if match is not None:
-        return tuple(command.name for command in match.commands)
+        return tuple(command.name for command in match.commands), ""
     nearest = reading.verbs.nearest(typed)
     if nearest is not None:
         raise Refused("usage.nearest", typed=typed[:60], verb=nearest)
@@ -282,7 +266,7 @@ def _named(reading: Reading, typed: str) -> tuple[Person, int]:
             )
         if typed[:length].isascii():
             break
-    raise Refused("usage.people.unknown", name=typed, example=reading.example)
+    raise _unknown(reading, typed, None)
 
 
 def _bare_name(reading: Reading, argument: Argument, rest: str) -> tuple[Person, str]:
@@ -299,7 +283,14 @@ def _bare_name(reading: Reading, argument: Argument, rest: str) -> tuple[Person,
             n=len(people),
             example=reading.example,
         )
-    raise Refused("usage.people.unknown", field=argument.name, name=word, example=reading.example)
+    raise _unknown(reading, word, argument.name)
+
+
+def _unknown(reading: Reading, name: str, field: str | None) -> Refused:
+    """Nobody of this name; who puts somebody new on the roster reads how they become known."""
+    if reading.command.name == "staff_add":
+        return Refused("usage.people.new", field=field, name=name)
+    return Refused("usage.people.unknown", field=field, name=name, example=reading.example)
 
 
 def _word(reading: Reading, _argument: Argument, rest: str) -> tuple[Value, str]:
@@ -319,7 +310,7 @@ READERS: Mapping[Kind, Callable[[Reading, Argument, str], tuple[Value, str]]] = 
     "choice": _choice,
     "word": _word,
     "words": _words,
-    "verb": _words,
+    "verb": _verb,
 }
 
 

@@ -124,6 +124,8 @@ class Button(Model):
     command: str
     arguments: dict[str, str] = {}
     style: Literal["plain", "primary", "danger"] = "plain"
+    hint: Words | None = None
+    """How to type it, where that takes more than the verb and the arguments: 回复 Q1 内容."""
 
     @property
     def typed(self) -> tuple[Text, tuple[str, ...]]:

