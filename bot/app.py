@@ -31,6 +31,7 @@ from bot.words import reader_for, warm_up
 from handlers.attendance.evidence import note_evidence
 from handlers.people.granting import make_admin
 from handlers.people.policies import policies_of
+from handlers.queries.timers import missed as missed_reminders
 from handlers.upkeep import timers as upkeep
 from storage import migrate
 from storage.cipher import Cipher
@@ -173,6 +174,9 @@ class Bot:
             )
             waiting = await self.transactions.read(lambda uow: uow.outbox.waiting())
             dead = await self.transactions.read(lambda uow: uow.outbox.count("dead"))
+            missed = await self.transactions.read(
+                lambda uow: missed_reminders(uow, self.clock.now())
+            )
         except Exception as error:
             return {"ready": False, "database": type(error).__name__}
         age = self.schedule.age
@@ -183,6 +187,7 @@ class Bot:
             "migrations": "newest" if migrated else "pending",
             "last_tick_seconds": round(age, 1),
             "timers_overdue": overdue,
+            "reminders_missed": len(missed),
             "messages_waiting": waiting,
             "messages_dead": dead,
             "platforms": {name: trouble or "ok" for name, trouble in troubles.items()},

@@ -70,10 +70,7 @@ class Router:
         """The person behind the event, their team in this chat, and what they may do."""
         person = uow.people.meet(event.platform, event.user, event.received_at)
         team = self._team(event, person, uow)
-        roles = uow.people.roles(person.id, team.id if team else None)
-        if team is None:
-            for team_id in uow.people.team_ids(person.id):
-                roles |= uow.people.roles(person.id, team_id)
+        roles = uow.people.roles(person.id, team.id) if team else _roles_anywhere(person, uow)
         if not roles:
             guest = team is not None and self._guests_allowed(team)
             roles = frozenset(("guest",)) if guest else frozenset(("outsider",))
@@ -195,6 +192,8 @@ class Router:
             raise Refused("refused.direct_only", verb=text(f"verbs.{command.name}"))
         if sender.roles & command.who:
             return
+        if not command.needs_team and command.who & _roles_anywhere(sender.person, uow):
+            return  # it is about a thing, whose own team the handler asks
         if sender.roles <= {"outsider", "guest"}:
             raise Refused("refused.outsider", people=_whom_to_ask(sender, uow))
         needed = [
@@ -275,6 +274,14 @@ class Router:
             title=text("usage.ask_this"), body=(text("said", words=typed),), buttons=tuple(buttons)
         )
         return Routed(answer=Answer(card=card, private=True))
+
+
+def _roles_anywhere(person: Person, uow: UnitOfWork) -> frozenset[Role]:
+    """What somebody may do in any team."""
+    found = uow.people.roles(person.id, None)
+    for team_id in uow.people.team_ids(person.id):
+        found |= uow.people.roles(person.id, team_id)
+    return found
 
 
 def _by_prefix(match: Match) -> Command:

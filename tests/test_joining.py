@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
 from adapters.sandbox.world import PERSONAS, SLACK_LIKE
+from bot.messages import Role
 from handlers.people.granting import make_admin
 from handlers.people.rules import grantable
 from storage.tables.audit import AuditEntry
@@ -323,6 +325,7 @@ def speak(town: Town, account: tuple[str, str], words: str) -> str:
     return town.say(name, words) if platform == "sandbox" else elsewhere(town, name, words)
 
 
+@example([("周经理", True, "加入"), ("周经理", True, "通过 J1")])
 @given(st.lists(step, min_size=8, max_size=20))
 @settings(max_examples=30, deadline=None)
 def test_nobody_raises_themselves(

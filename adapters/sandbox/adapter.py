@@ -208,7 +208,9 @@ class SandboxAdapter:
         if outgoing.edits_handle is None:
             contents = encode(outgoing.words, outgoing.card, reader, self._profile, group=group)
         elif self.capabilities.edits:
-            contents = encode(outgoing.words, outgoing.card, reader, self._profile, group=group)
+            # The words are for platforms that cannot edit; the card says the same.
+            words = None if outgoing.card else outgoing.words
+            contents = encode(words, outgoing.card, reader, self._profile, group=group)
             return self._edited(outgoing.edits_handle, contents[0])
         elif outgoing.words is None:
             return outgoing.edits_handle

@@ -11,6 +11,7 @@ from bot.messages import Send, Tick, ToPerson, text
 from storage.uow import UnitOfWork
 
 SEAL_EVERY = timedelta(minutes=1)
+SEAL_WHEN_QUIET = timedelta(minutes=15)
 HEAD_HOUR, PRUNE_HOUR = 9, 4
 
 
@@ -28,8 +29,9 @@ def arm(uow: UnitOfWork, now: datetime) -> None:
 
 def seal_audit(tick: Tick, uow: UnitOfWork) -> None:
     """Chain what was written since the last time."""
-    uow.audit.seal()
-    uow.timers.arm(tick.kind, tick.subject, tick.step, tick.now + SEAL_EVERY)
+    sealed = uow.audit.seal()
+    wait = SEAL_EVERY if sealed else SEAL_WHEN_QUIET
+    uow.timers.arm(tick.kind, tick.subject, tick.step, tick.now + wait)
 
 
 def send_audit_head(tick: Tick, uow: UnitOfWork) -> None:

@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: nothing
-Create Date: 2026-11-23 09:53:46.066295
+Create Date: 2026-11-23 10:20:01.668707
 """
 
 from __future__ import annotations
