@@ -13,7 +13,7 @@ help: ## this list
 		do printf '  make %-13s %s\n' "$$name" "$$does"; done
 
 demo: .venv/.runtime ## the whole bot with a chat in the browser; ARGS="--port 9000"
-	@$(BIN)/banzhang demo $(ARGS)
+	@$(BIN)/banzhang demo $(ARGS) || [ $$? -eq 130 ]
 
 test: .venv/.dev ## all tests, and the coverage they must reach; ARGS="tests/test_x.py --no-cov"
 	@if [ ! -x "$(CHROMIUM)" ]; then \

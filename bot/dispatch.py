@@ -26,6 +26,7 @@ from bot.messages import (
 from bot.metrics import EVENTS, TIMERS_FAILED, TIMERS_FIRED, TIMERS_LATE
 from bot.router import Routed, Router, Sender
 from bot.transactions import Transactions
+from storage.tables.people import Person
 from storage.uow import UnitOfWork
 
 log = structlog.get_logger()
@@ -65,18 +66,13 @@ class Dispatch:
     def _once(self, event: Event, uow: UnitOfWork) -> Reply | None:
         if not uow.inbox.claim(event):
             return uow.inbox.answered(event.platform, event.key)
-        fingerprint = _fingerprint(event)
-        before = uow.inbox.same_again(event.platform, fingerprint, event.received_at)
-        if before is not None:
-            return before
-        reply, remember = self._handled(event, uow)
+        reply, fingerprint = self._handled(event, uow)
         if reply.form is None:
-            reply = self._placed(event, reply, uow)
-            uow.inbox.answer(event, reply, fingerprint if remember else None)
+            uow.inbox.answer(event, reply, fingerprint)
         return reply
 
-    def _handled(self, event: Event, uow: UnitOfWork) -> tuple[Reply, bool]:
-        """The reply, and whether the same words again shall read the same.
+    def _handled(self, event: Event, uow: UnitOfWork) -> tuple[Reply, str | None]:
+        """The reply, and the fingerprint by which the same words again are known.
 
         Whatever goes wrong rolls back to the savepoint; the claim stays, with the refusal as its
         answer.
@@ -85,19 +81,26 @@ class Dispatch:
         try:
             sender = self._router.sender(event, uow)
             routed = self._router.route(event, sender, uow)
+            fingerprint = None
+            if routed.command is not None and routed.command.creates:
+                fingerprint = _fingerprint(event)
+                before = uow.inbox.same_again(event.platform, fingerprint, event.received_at)
+                if before is not None:
+                    savepoint.rollback()
+                    return before, None
             reply = self._performed(routed, event, sender, uow)
+            reply = self._placed(event, reply, _mention(event, sender.person), uow)
             savepoint.commit()
         except Refused as refused:
             savepoint.rollback()
-            return self._refusal(event, refused, uow), False
+            return self._refusal(event, refused, uow), None
         except Exception:
             savepoint.rollback()
             reference = secrets.token_hex(4)
             log.exception("handler failed", reference=reference, key=event.key, kind=event.kind)
             words = text("failed", reference=reference)
-            return self._words_alone(event, words, uow), False
-        creates = routed.command is not None and routed.command.creates
-        return reply, creates
+            return self._words_alone(event, words, uow), None
+        return reply, fingerprint
 
     def _performed(self, routed: Routed, event: Event, sender: Sender, uow: UnitOfWork) -> Reply:
         form, answer = routed.form, routed.answer
@@ -124,7 +127,7 @@ class Dispatch:
 
     # --- where the answer goes ---------------------------------------------------------------
 
-    def _placed(self, event: Event, reply: Reply, uow: UnitOfWork) -> Reply:
+    def _placed(self, event: Event, reply: Reply, speaker: Mention, uow: UnitOfWork) -> Reply:
         """An answer the platform's own response cannot carry goes through the outbox instead."""
         adapter, answer = self._adapters[event.platform], reply.answer
         if answer is None or reply.errors:
@@ -135,11 +138,11 @@ class Dispatch:
             self._to_person(event, answer, uow)
             if not inline:
                 return reply.model_copy(update={"answer": None})
-            told = text("answer.sent_privately", person=_speaker(event, uow))
-            words, _card = uow.outbox.for_platform(told, None, event.platform)
-            return reply.model_copy(update={"answer": Answer(words=words)})
+            told = text("answer.sent_privately", person=speaker)
+            return reply.model_copy(update={"answer": Answer(words=told)})
         if group and not answer.private and answer.words is not None:
-            answer = self._named(event, answer, uow)
+            words = text("answer.to", person=speaker, words=answer.words)
+            answer = answer.model_copy(update={"words": words})
             reply = reply.model_copy(update={"answer": answer})
         if inline:
             return reply
@@ -152,13 +155,6 @@ class Dispatch:
             self._to_person(event, answer, uow)
         return reply.model_copy(update={"answer": None})
 
-    @staticmethod
-    def _named(event: Event, answer: Answer, uow: UnitOfWork) -> Answer:
-        """An answer for all to read says whom it answers."""
-        assert answer.words is not None
-        words = text("answer.to", person=_speaker(event, uow), words=answer.words)
-        return answer.model_copy(update={"words": words})
-
     def _to_person(self, event: Event, answer: Answer, uow: UnitOfWork) -> None:
         place = Address(platform=event.platform, kind="person", id=event.user.id)
         self._queue(event, place, answer, uow)
@@ -170,14 +166,20 @@ class Dispatch:
         )
 
     def _refusal(self, event: Event, refused: Refused, uow: UnitOfWork) -> Reply:
-        reply = self._words_alone(event, refused.words, uow)
         if event.kind == "form":
+            reply = self._reply_alone(event, refused.words, uow)
             # The form stays open with what was typed in it; "" is the form as a whole.
             return reply.model_copy(update={"errors": {refused.field or "": refused.words}})
-        return reply
+        return self._words_alone(event, refused.words, uow)
 
     def _words_alone(self, event: Event, words: Words, uow: UnitOfWork) -> Reply:
-        """A reply made after a rollback, from what is still known of the person."""
+        """A private reply made after a rollback, put where the person can read it."""
+        person = uow.people.find(event.platform, event.user.id)
+        reply = self._reply_alone(event, words, uow)
+        return self._placed(event, reply, _mention(event, person), uow)
+
+    def _reply_alone(self, event: Event, words: Words, uow: UnitOfWork) -> Reply:
+        """A reply from what is still known of the person."""
         person = uow.people.find(event.platform, event.user.id)
         team = uow.teams.bound(event.platform, event.chat.id) or uow.teams.first()
         chosen = (person and person.locale) or event.user.locale or team.locale
@@ -223,11 +225,10 @@ class Dispatch:
         TIMERS_LATE.observe(max(0.0, (tick.now - tick.due_at) / timedelta(seconds=1)))
 
 
-def _speaker(event: Event, uow: UnitOfWork) -> Mention:
-    person = uow.people.find(event.platform, event.user.id)
-    return Mention(
-        person_id=person.id if person else 0, name=event.user.name, user_id=event.user.id
-    )
+def _mention(event: Event, person: Person | None) -> Mention:
+    """Whoever spoke, on the platform where they spoke."""
+    name = person.name if person else event.user.name
+    return Mention(person_id=person.id if person else 0, name=name, user_id=event.user.id)
 
 
 def _fingerprint(event: Event) -> str:

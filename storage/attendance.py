@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from sqlalchemy import case, func, literal, or_, select
+from sqlalchemy import BindParameter, bindparam, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from storage.tables.attendance import Break, Correction, Punch, WorkSession
@@ -16,6 +16,35 @@ from storage.tables.people import Person
 UNCOUNTED = ("repeated", "overtaken", "corrected")
 UNDECIDED = ("asked", "waiting")
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+# Statements that run with every tap, built once.
+_THEIRS: BindParameter[int] = bindparam("person_id")
+LOCK = select(Person.id).where(Person.id == _THEIRS).with_for_update(key_share=True)
+LAST_PUNCH = (
+    select(Punch)
+    .where(Punch.person_id == _THEIRS, Punch.outcome.not_in(UNCOUNTED))
+    .order_by(Punch.id.desc())
+    .limit(1)
+)
+OPEN_SESSION = (
+    select(WorkSession)
+    .where(WorkSession.person_id == _THEIRS, WorkSession.state == "open")
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+LATEST_ENDED = (
+    select(WorkSession)
+    .where(WorkSession.person_id == _THEIRS, WorkSession.state != "open")
+    .order_by(WorkSession.started_at.desc(), WorkSession.id.desc())
+    .limit(1)
+    .execution_options(populate_existing=True)
+)
+BREAKS = (
+    select(Break)
+    .where(Break.session_id == bindparam("session_id"))
+    .order_by(Break.started_at, Break.id)
+)
 
 
 class Attendance:
@@ -32,7 +61,8 @@ class Attendance:
         """
         self._session.execute(
             # NO KEY UPDATE: rows that merely refer to the person are not held up.
-            select(Person.id).where(Person.id == person_id).with_for_update(key_share=True)
+            LOCK,
+            {"person_id": person_id},
         )
 
     def add(self, row: Punch | WorkSession | Break | Correction) -> None:
@@ -44,12 +74,7 @@ class Attendance:
 
     def last_punch(self, person_id: int) -> Punch | None:
         """The newest tap that counted."""
-        return self._session.scalar(
-            select(Punch)
-            .where(Punch.person_id == person_id, Punch.outcome.not_in(UNCOUNTED))
-            .order_by(Punch.id.desc())
-            .limit(1)
-        )
+        return self._session.scalar(LAST_PUNCH, {"person_id": person_id})
 
     def punches(self, person_id: int, start: datetime, end: datetime) -> Sequence[Punch]:
         """Taps in [start, end), in the order in which they arrived."""
@@ -63,12 +88,7 @@ class Attendance:
 
     def open_session(self, person_id: int) -> WorkSession | None:
         """The session a person is in, locked."""
-        return self._session.scalar(
-            select(WorkSession)
-            .where(WorkSession.person_id == person_id, WorkSession.state == "open")
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
+        return self._session.scalar(OPEN_SESSION, {"person_id": person_id})
 
     def session(self, session_id: int) -> WorkSession | None:
         """One session, locked."""
@@ -82,13 +102,7 @@ class Attendance:
 
     def latest_ended(self, person_id: int) -> WorkSession | None:
         """The newest session that is not open."""
-        return self._session.scalar(
-            select(WorkSession)
-            .where(WorkSession.person_id == person_id, WorkSession.state != "open")
-            .order_by(WorkSession.started_at.desc(), WorkSession.id.desc())
-            .limit(1)
-            .execution_options(populate_existing=True)
-        )
+        return self._session.scalar(LATEST_ENDED, {"person_id": person_id})
 
     def latest_session(self, person_id: int, before: datetime) -> WorkSession | None:
         """The newest session that began at or before a moment."""
@@ -182,9 +196,7 @@ class Attendance:
 
     def breaks(self, session_id: int) -> Sequence[Break]:
         """The pauses of a session, in order."""
-        return self._session.scalars(
-            select(Break).where(Break.session_id == session_id).order_by(Break.started_at, Break.id)
-        ).all()
+        return self._session.scalars(BREAKS, {"session_id": session_id}).all()
 
     # --- corrections -------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from storage.tables.queues import dialogues
@@ -22,6 +22,15 @@ class Dialogue:
     asking: str
 
 
+# Runs with every line that somebody types; built once.
+FIND = select(dialogues).where(
+    dialogues.c.platform == bindparam("platform"),
+    dialogues.c.chat_id == bindparam("chat_id"),
+    dialogues.c.user_id == bindparam("user_id"),
+    dialogues.c.expires_at > bindparam("now"),
+)
+
+
 class Dialogues:
     """At most one per person and chat; kept in the database, so a restart forgets none."""
 
@@ -31,9 +40,7 @@ class Dialogues:
     def find(self, platform: str, chat_id: str, user_id: str, now: datetime) -> Dialogue | None:
         """The dialogue this person has open in this chat."""
         row = self._session.execute(
-            select(dialogues).where(
-                *self._of(platform, chat_id, user_id), dialogues.c.expires_at > now
-            )
+            FIND, {"platform": platform, "chat_id": chat_id, "user_id": user_id, "now": now}
         ).one_or_none()
         if row is None:
             return None

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from bot.messages import Event, Reply
 from storage.cipher import Cipher
 from storage.tables.queues import inbox
-from storage.upsert import insert_into
+from storage.upsert import Insert, prepared
 
 REPEAT_WINDOW = timedelta(seconds=60)
 KEPT = timedelta(days=7)
+
+
+ANSWER = (
+    update(inbox)
+    .where(inbox.c.platform == bindparam("of_platform"), inbox.c.event_key == bindparam("of_event"))
+    .values(reply=bindparam("reply"), fingerprint=bindparam("fingerprint"))
+)
+
+
+def _claim(insert: Insert) -> Any:
+    return insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_key)
 
 
 class Inbox:
@@ -28,12 +40,12 @@ class Inbox:
 
         Where two deliver it at the same moment, the second waits for the first to commit.
         """
-        claimed = self._session.execute(
-            insert_into(self._session, inbox)
-            .values(platform=event.platform, event_key=event.key, received_at=event.received_at)
-            .on_conflict_do_nothing()
-            .returning(inbox.c.event_key)
-        ).scalar()
+        row = {
+            "platform": event.platform,
+            "event_key": event.key,
+            "received_at": event.received_at,
+        }
+        claimed = self._session.execute(prepared(self._session, _claim), row).scalar()
         return claimed is not None
 
     def answered(self, platform: str, event_key: str) -> Reply | None:
@@ -61,11 +73,13 @@ class Inbox:
 
     def answer(self, event: Event, reply: Reply, fingerprint: str | None) -> None:
         """Store the answer beside the claim."""
-        self._session.execute(
-            update(inbox)
-            .where(inbox.c.platform == event.platform, inbox.c.event_key == event.key)
-            .values(reply=self._cipher.seal(reply.model_dump_json()), fingerprint=fingerprint)
-        )
+        row = {
+            "of_platform": event.platform,
+            "of_event": event.key,
+            "reply": self._cipher.seal(reply.model_dump_json()),
+            "fingerprint": fingerprint,
+        }
+        self._session.execute(ANSWER, row)
 
     def prune(self, now: datetime) -> int:
         """Forget events so old that no platform sends them again."""

@@ -32,7 +32,7 @@ from storage.tables.queues import outbox, outbox_addresses
 from storage.tables.teams import Team
 from storage.teams import Teams
 from storage.timers import Timers
-from storage.upsert import insert_into
+from storage.upsert import Insert, prepared
 
 WAITING = ("pending", "sending")
 PRIORITIES = {"person": 0, "reminder": 1, "digest": 2}
@@ -75,6 +75,24 @@ class Outcome:
     uncertain: bool = False
     ready_at: datetime | None = None
     """When the address may be tried next (its pace, or the wait after a failure)."""
+
+
+def _message(insert: Insert) -> Any:
+    return insert(outbox).on_conflict_do_nothing().returning(outbox.c.id)
+
+
+def _wake_address(insert: Insert) -> Any:
+    """An address that waits for a better moment keeps it; the more urgent priority wins."""
+    addresses, new = outbox_addresses.c, insert(outbox_addresses)
+    urgent = case(
+        (addresses.ready_at.is_(None), new.excluded.priority),
+        (addresses.priority > new.excluded.priority, new.excluded.priority),
+        else_=addresses.priority,
+    )
+    ready_at = func.coalesce(addresses.ready_at, new.excluded.ready_at)
+    return new.on_conflict_do_update(
+        index_elements=["address"], set_={"ready_at": ready_at, "priority": urgent}
+    )
 
 
 class Outbox:
@@ -163,12 +181,7 @@ class Outbox:
             "attempts": 0,
             "uncertain": False,
         }
-        inserted = self._session.execute(
-            insert_into(self._session, outbox)
-            .values(**row)
-            .on_conflict_do_nothing()
-            .returning(outbox.c.id)
-        ).scalar()
+        inserted = self._session.execute(prepared(self._session, _message), row).scalar()
         if inserted is None:
             return False
         if lost:
@@ -179,23 +192,8 @@ class Outbox:
 
     def _ready(self, queue: str, priority: int, now: datetime) -> None:
         """Wake the address, unless its head is waiting for a better moment already."""
-        addresses = outbox_addresses.c
-        statement = insert_into(self._session, outbox_addresses).values(
-            address=queue, ready_at=now, priority=priority
-        )
-        self._session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["address"],
-                set_={
-                    "ready_at": func.coalesce(addresses.ready_at, now),
-                    "priority": case(
-                        (addresses.ready_at.is_(None), priority),
-                        (addresses.priority > priority, priority),
-                        else_=addresses.priority,
-                    ),
-                },
-            )
-        )
+        row = {"address": queue, "ready_at": now, "priority": priority}
+        self._session.execute(prepared(self._session, _wake_address), row)
         self._session.info["queued"] = True
 
     # --- readers -----------------------------------------------------------------------------

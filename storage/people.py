@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, delete, func, or_, select, update
+from sqlalchemy import Table, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.messages import Address, Role, User
@@ -21,6 +21,35 @@ ATTEMPTS_WINDOW = timedelta(minutes=15)
 # No letters or digits that people mix up on a phone.
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 CODE_LENGTH = 8
+
+
+# When somebody was last active is kept to the minute: it only chooses where they read.
+ACTIVE_TO_THE = timedelta(minutes=1)
+
+# Statements that run with every event, built once.
+_THEIRS = (Identity.platform == bindparam("platform"), Identity.user_id == bindparam("user_id"))
+FIND = select(Person).join(Identity, Identity.person_id == Person.id).where(*_THEIRS)
+ACCOUNT = select(Identity, Person).join(Person, Identity.person_id == Person.id).where(*_THEIRS)
+# The person itself, or whom it was joined with.
+_SAME = func.coalesce(
+    select(Person.merged_into_id).where(Person.id == bindparam("person_id")).scalar_subquery(),
+    bindparam("person_id"),
+)
+IDENTITIES = (
+    select(Identity)
+    .where(Identity.person_id == _SAME)
+    .order_by(Identity.reachable.desc(), Identity.last_active_at.desc(), Identity.id)
+)
+USER_ID = (
+    select(Identity.user_id)
+    .where(Identity.person_id == _SAME, Identity.platform == bindparam("platform"))
+    .order_by(Identity.last_active_at.desc())
+    .limit(1)
+)
+ROLES = select(Membership.role).where(
+    Membership.person_id == bindparam("person_id"),
+    or_(Membership.team_id == bindparam("team_id"), Membership.team_id.is_(None)),
+)
 
 
 class People:
@@ -40,22 +69,19 @@ class People:
 
     def find(self, platform: str, user_id: str) -> Person | None:
         """Whose account this is, or None."""
-        return self._session.scalar(
-            select(Person)
-            .join(Identity, Identity.person_id == Person.id)
-            .where(Identity.platform == platform, Identity.user_id == user_id)
-        )
+        return self._session.scalar(FIND, {"platform": platform, "user_id": user_id})
 
     def meet(self, platform: str, user: User, now: datetime) -> Person:
         """The person behind an account, made on first sight; they are active now."""
-        identity = self._session.scalar(
-            select(Identity).where(Identity.platform == platform, Identity.user_id == user.id)
-        )
-        if identity is None:
+        known = self._session.execute(
+            ACCOUNT, {"platform": platform, "user_id": user.id}
+        ).one_or_none()
+        if known is None:
             return self._introduce(platform, user, now)
-        identity.last_active_at = now
+        identity, person = known
+        if now - identity.last_active_at > ACTIVE_TO_THE:
+            identity.last_active_at = now
         identity.reachable = True
-        person = self.get(identity.person_id)
         # An account's id stands for its name as long as no name is known.
         if user.name and user.name not in (user.id, identity.name):
             if person.name == user.id:
@@ -110,11 +136,7 @@ class People:
 
     def identities(self, person_id: int) -> Sequence[Identity]:
         """All accounts of a person, the one last used first."""
-        return self._session.scalars(
-            select(Identity)
-            .where(Identity.person_id == self._same(person_id))
-            .order_by(Identity.reachable.desc(), Identity.last_active_at.desc(), Identity.id)
-        ).all()
+        return self._session.scalars(IDENTITIES, {"person_id": person_id}).all()
 
     def address(self, person_id: int) -> Address | None:
         """Where the person reads direct messages: where last active and reachable."""
@@ -125,12 +147,7 @@ class People:
 
     def account(self, person_id: int, platform: str) -> str | None:
         """The person's user id on a platform, or None."""
-        return self._session.scalar(
-            select(Identity.user_id)
-            .where(Identity.person_id == self._same(person_id), Identity.platform == platform)
-            .order_by(Identity.last_active_at.desc())
-            .limit(1)
-        )
+        return self._session.scalar(USER_ID, {"person_id": person_id, "platform": platform})
 
     def unreachable(self, platform: str, user_id: str) -> None:
         """The platform says that this account cannot be written to."""
@@ -199,21 +216,11 @@ class People:
                 wish.person_id = kept.id
             self._session.flush()
 
-    def _same(self, person_id: int) -> int:
-        """The person itself, or whom it was joined with."""
-        merged = self._session.scalar(select(Person.merged_into_id).where(Person.id == person_id))
-        return merged or person_id
-
     # --- roles -------------------------------------------------------------------------------
 
     def roles(self, person_id: int, team_id: int | None) -> frozenset[Role]:
         """Roles in this team, and admin everywhere. Empty: not on the roster."""
-        rows = self._session.scalars(
-            select(Membership.role).where(
-                Membership.person_id == person_id,
-                or_(Membership.team_id == team_id, Membership.team_id.is_(None)),
-            )
-        )
+        rows = self._session.scalars(ROLES, {"person_id": person_id, "team_id": team_id})
         return frozenset(rows)  # type: ignore[arg-type]
 
     def memberships(self, person_id: int) -> Sequence[Membership]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from bot.messages import Address
@@ -14,18 +14,39 @@ from storage.tables.people import Membership, Person
 from storage.tables.teams import BoundGroup, Team
 from storage.upsert import insert_into
 
+# Statements that run with every event, built once.
+OLDEST = select(Team).order_by(Team.id).limit(1)
+TWO_OLDEST = select(Team).order_by(Team.id).limit(2)
+BOUND = (
+    select(Team)
+    .join(BoundGroup, BoundGroup.team_id == Team.id)
+    .where(BoundGroup.platform == bindparam("platform"), BoundGroup.chat_id == bindparam("chat_id"))
+)
+FIRST_MEMBERSHIP = (
+    select(Membership.team_id)
+    .where(Membership.person_id == bindparam("person_id"), Membership.team_id.is_not(None))
+    .order_by(Membership.team_id)
+    .limit(1)
+)
+
 
 class Teams:
     """One team exists from the start; while it is the only one, every chat belongs to it."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._known: dict[int, Team] = {}
 
     def get(self, team_id: int) -> Team:
         """The team with this id; raises LookupError."""
-        team = self._session.get(Team, team_id)
+        team = self._known.get(team_id) or self._session.get(Team, team_id)
         if team is None:
             raise LookupError(f"no team {team_id}")
+        return self._keep(team)
+
+    def _keep(self, team: Team) -> Team:
+        """Hold on to a team for this transaction; it is asked for again and again."""
+        self._known[team.id] = team
         return team
 
     def lock(self, team_id: int) -> Team:
@@ -43,15 +64,15 @@ class Teams:
 
     def first(self) -> Team:
         """The oldest team."""
-        team = self._session.scalar(select(Team).order_by(Team.id).limit(1))
+        team = self._session.scalar(OLDEST)
         if team is None:
             raise LookupError("there is no team yet")
-        return team
+        return self._keep(team)
 
     def only(self) -> Team | None:
         """The team, while there is only one."""
-        found = self._session.scalars(select(Team).order_by(Team.id).limit(2)).all()
-        return found[0] if len(found) == 1 else None
+        found = self._session.scalars(TWO_OLDEST).all()
+        return self._keep(found[0]) if len(found) == 1 else None
 
     def named(self, name: str) -> Team | None:
         """The team of this name; capitals and spaces are as one likes."""
@@ -75,10 +96,7 @@ class Teams:
     def of_person(self, person: Person) -> Team:
         """The team whose language and zone a person reads in when they have none of their own."""
         team_id = person.chosen_team_id or self._session.scalar(
-            select(Membership.team_id)
-            .where(Membership.person_id == person.id, Membership.team_id.is_not(None))
-            .order_by(Membership.team_id)
-            .limit(1)
+            FIRST_MEMBERSHIP, {"person_id": person.id}
         )
         return self.first() if team_id is None else self.get(team_id)
 
@@ -86,11 +104,8 @@ class Teams:
 
     def bound(self, platform: str, chat_id: str) -> Team | None:
         """The team a group is bound to."""
-        return self._session.scalar(
-            select(Team)
-            .join(BoundGroup, BoundGroup.team_id == Team.id)
-            .where(BoundGroup.platform == platform, BoundGroup.chat_id == chat_id)
-        )
+        team = self._session.scalar(BOUND, {"platform": platform, "chat_id": chat_id})
+        return team and self._keep(team)
 
     def bind(self, team: Team, platform: str, chat_id: str, name: str, now: datetime) -> None:
         """Bind a group to a team and make it the team's home on this platform."""

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from bot.messages import Tick
 from storage.tables.queues import timers
-from storage.upsert import insert_into
+from storage.upsert import Insert, prepared
 
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(hours=1)
 KEPT = timedelta(days=30)
+
+
+def _arm(insert: Insert) -> Any:
+    new = insert(timers)
+    moved = {name: new.excluded[name] for name in ("due_at", "wake_at", "attempts", "fired_at")}
+    return new.on_conflict_do_update(index_elements=["kind", "subject", "step"], set_=moved)
 
 
 class Timers:
@@ -26,12 +33,8 @@ class Timers:
     def arm(self, kind: str, subject: str, step: str, due_at: datetime) -> None:
         """Make `kind` happen at `due_at`; the same three names again only move it."""
         row = {"kind": kind, "subject": subject, "step": step, "due_at": due_at, "wake_at": due_at}
-        again = {"due_at": due_at, "wake_at": due_at, "attempts": 0, "fired_at": None}
-        self._session.execute(
-            insert_into(self._session, timers)
-            .values(**row)
-            .on_conflict_do_update(index_elements=["kind", "subject", "step"], set_=again)
-        )
+        row |= {"attempts": 0, "fired_at": None}
+        self._session.execute(prepared(self._session, _arm), row)
         self._session.info["armed"] = True
 
     def disarm(self, kind: str, subject: str) -> None:

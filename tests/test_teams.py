@@ -259,7 +259,7 @@ def test_nobody_takes_another_teams_group(town: Town) -> None:
     town.say("周经理", "团队 新建 夜班组")
     town.say("周经理", "人员 添加 @小陈 经理 团队 夜班组")
     said = town.say("小陈", "团队 绑定 夜班组", in_group=True)
-    assert "经理 / 管理员" in said
+    assert "只有“班组”的经理或管理员" in said
     make_manager(town, "李组长")
     said = town.say("李组长", "团队 绑定 夜班组", in_group=True)
     assert "只有“夜班组”的经理或管理员" in said
