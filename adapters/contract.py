@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from bot.messages import Address, Event, Locale, Outgoing, Reader, Reply
 
@@ -53,6 +53,13 @@ class Response:
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Finding(NamedTuple):
+    """Something the doctor looked at: is it fine, and one sentence that says where to click."""
+
+    fine: bool
+    sentence: str
 
 
 class Rejected(Exception):
@@ -113,6 +120,9 @@ class Adapter(Protocol):
 
     async def stop(self) -> None:
         """Close everything, in bounded time."""
+
+    async def examine(self) -> Sequence[Finding]:
+        """For the doctor: real calls to the platform, before start() or without it."""
 
     def trouble(self) -> str | None:
         """Why readiness should be red, in a word, or None. Never calls the platform."""

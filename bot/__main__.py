@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import webbrowser
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -18,7 +20,11 @@ from bot import logs
 from bot.settings import Settings
 
 cli = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Banzhang, a shift leader in your team's chat."
+    no_args_is_help=True,
+    add_completion=False,
+    # Its own traceback shows what stands in variables, secrets among it.
+    pretty_exceptions_enable=False,
+    help="Banzhang, a shift leader in your team's chat.",
 )
 admin = typer.Typer(no_args_is_help=True, help="Let the first admin in.")
 audit = typer.Typer(no_args_is_help=True, help="The append-only log.")
@@ -38,12 +44,14 @@ class Format(StrEnum):
     xlsx = "xlsx"
 
 
-def read_settings() -> Settings:
-    """The environment. Raises Trouble that names the variable."""
+def read_settings(instead: Mapping[str, Any] | None = None) -> Settings:
+    """The environment, with `instead` in place of some of it. Raises Trouble that names the
+    variable.
+    """
     from bot.operations import Trouble
 
     try:
-        settings = Settings()
+        settings = Settings(**(instead or {}))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -56,16 +64,16 @@ def read_settings() -> Settings:
 @cli.command()
 def demo(
     host: str = "127.0.0.1",
-    port: int = DEMO_PORT,
+    port: Annotated[int, typer.Option(min=0, max=65535)] = DEMO_PORT,
     data: Annotated[Path, typer.Option(help="Where the demo keeps its database.")] = Path(
         "banzhang-demo"
     ),
 ) -> None:
     """The whole bot with a chat page in your browser; no account needed."""
-    from bot.demo import build_demo, demo_settings
+    from bot.demo import PLATFORMS_OFF, build_demo, demo_settings
     from bot.serving import hold, listen, serve
 
-    settings = demo_settings(data, read_settings())
+    settings = demo_settings(data, read_settings(PLATFORMS_OFF))
     listener = listen(host, port)
     port = listener.getsockname()[1]
     hosts = [f"{name}:{port}" for name in {host, "127.0.0.1", "localhost"}]
@@ -91,7 +99,9 @@ def demo(
 @cli.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Default BANZHANG_HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Default BANZHANG_PORT.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Default BANZHANG_PORT.", min=0, max=65535)
+    ] = None,
     no_migrate: Annotated[
         bool, typer.Option("--no-migrate", help="Refuse an old database.")
     ] = False,
@@ -116,8 +126,8 @@ def serve(
     lock = hold(engine)
     try:
         bring_up_to_date(engine, apply=not no_migrate)
-        listener = listen(host or settings.host, settings.port if port is None else port)
         bot = Bot(settings, adapters, clock, engine)
+        listener = listen(host or settings.host, settings.port if port is None else port)
         out.print(f"Banzhang serves {', '.join(bot.adapters)} on port {listener.getsockname()[1]}.")
         serve_until_stopped(web_application(bot), listener)
     finally:
@@ -145,10 +155,14 @@ def admin_code() -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Check settings, database and procedures; say what is wrong and where to click."""
+    """Check settings, database, procedures and platforms; say what is wrong and where to click."""
     from bot import operations
+    from bot.app import make_adapters
+    from bot.clock import WallClock
 
-    findings = operations.check_up(read_settings())
+    settings = read_settings()
+    adapters = make_adapters(settings, WallClock())
+    findings = asyncio.run(operations.check_up(settings, adapters))
     for fine, sentence in findings:
         out.print(f"[green]✓[/green] {sentence}" if fine else f"[red]✗[/red] {sentence}")
     if not all(fine for fine, _sentence in findings):
@@ -169,13 +183,14 @@ def migrate() -> None:
 @cli.command()
 def backup(file: Path) -> None:
     """Copy the SQLite database while it is in use (PostgreSQL: use pg_dump)."""
-    from bot.operations import Trouble
+    from bot.operations import Trouble, must_be_migrated
     from storage import migrate as migrations
     from storage.engine import is_sqlite, make_engine
 
     engine = make_engine(read_settings().database_url)
     if not is_sqlite(engine):
         raise Trouble("This is PostgreSQL: use pg_dump, which knows its own database best.")
+    must_be_migrated(engine)
     try:
         migrations.back_up(engine, file)
     except FileExistsError as error:
@@ -217,6 +232,10 @@ def export(
     from bot import exports
     from storage.engine import make_engine
 
+    if kind not in exports.KINDS:
+        raise typer.BadParameter(
+            f"there is none of {kind!r}; there are: {', '.join(exports.KINDS)}"
+        )
     engine = make_engine(read_settings().database_url)
     rows = exports.export(engine, kind, format.value, _day(first), _day(last), team)
     if output is None:
@@ -231,12 +250,13 @@ def _day(moment: datetime | None) -> date | None:
 
 def main() -> None:
     """Entry point: 0 fine, 1 a finding or failure in one sentence on stderr, 2 wrong usage."""
-    from bot.operations import Trouble
+    from bot.operations import EXPECTED, plainly
 
     try:
         cli()
-    except Trouble as trouble:
-        Console(stderr=True).print(str(trouble), highlight=False, markup=False, soft_wrap=True)
+    except EXPECTED as error:
+        words = plainly(error)
+        Console(stderr=True).print(words, highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -28,6 +28,8 @@ from storage.tables.people import Person
 from storage.uow import UnitOfWork
 
 MARK = re.compile(f"{MENTION_OPEN}(\\d+){MENTION_CLOSE}")
+# A person who was mentioned in an earlier line of a dialogue; nobody can type one either.
+KNOWN = re.compile(f"{MENTION_OPEN}p(\\d+){MENTION_CLOSE}")
 SHORT_ID = re.compile(r"\s*#?([A-Za-z]?)\s?-?(\d{1,12})(?![\w])")
 TYPED_MENTION = re.compile(r"@([^\s@,，:：;；。!！?？、]+)")
 GRANTABLE = tuple(role for role in ROLES if role not in ("outsider", "guest"))
@@ -220,10 +222,14 @@ def _leading_word(rest: str, words: list[str]) -> str | None:
 def _people(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str]:
     """Mentioned persons at the start of `rest`, then those the platform names without a place."""
     found: list[Person] = []
+    earlier = KNOWN.match(rest) is not None
     while True:
         rest = rest.lstrip(SEPARATORS + "和与")
-        marked, typed = MARK.match(rest), TYPED_MENTION.match(rest)
-        if marked is not None:
+        marked, typed, known = MARK.match(rest), TYPED_MENTION.match(rest), KNOWN.match(rest)
+        if known is not None:
+            found.append(reading.uow.people.get(int(known[1])))
+            rest = rest[known.end() :]
+        elif marked is not None:
             found.append(_mentioned(reading, int(marked[1])))
             rest = rest[marked.end() :]
         elif typed is not None:
@@ -234,7 +240,8 @@ def _people(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str
             break
     in_text = {int(index) for index in MARK.findall(reading.event.text)}
     placeless = (n for n in range(len(reading.event.mentions)) if n not in in_text)
-    found.extend(_mentioned(reading, index) for index in placeless)
+    if not earlier:
+        found.extend(_mentioned(reading, index) for index in placeless)
     if not found and rest:
         person, rest = _bare_name(reading, argument, rest)
         found.append(person)
@@ -312,6 +319,14 @@ READERS: Mapping[Kind, Callable[[Reading, Argument, str], tuple[Value, str]]] = 
     "words": _words,
     "verb": _verb,
 }
+
+
+def keep(argument: Argument, value: Value, typed: str, event: Event) -> str:
+    """An answer that must outlive its event: a mention's mark means nothing in the next one."""
+    if argument.kind == "people" and isinstance(value, tuple):
+        people = (one for one in value if isinstance(one, Person))
+        return "".join(f"{MENTION_OPEN}p{person.id}{MENTION_CLOSE}" for person in people)
+    return expand(typed, event)
 
 
 def expand(words: str, event: Event) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
+from sqlalchemy import Engine, inspect
 from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
@@ -19,11 +20,12 @@ from adapters.sandbox.world import GROUP_ID, GROUP_NAMES, PERSONAS
 from bot.app import FIRST_TEAM, Bot, make_cipher, web_application
 from bot.clock import WallClock
 from bot.messages import Locale, Refused, User
-from bot.operations import Trouble
+from bot.operations import Trouble, must_not_be_newer
 from bot.settings import Settings
 from bot.times import UnreadableTime, read_duration, read_time
 from bot.words import reader_for
 from storage import migrate
+from storage.cipher import Cipher
 from storage.engine import make_engine
 from storage.uow import UnitOfWork
 
@@ -31,6 +33,8 @@ DATABASE, TRANSCRIPT, SECRET = "banzhang.db", "chat.jsonl", "secret.key"
 # A demo that is opened in the evening would run into quiet hours; its first day starts at nine.
 OPENS, CLOSES = 9, 17
 LONGEST_PUSH = timedelta(days=31)
+# Whatever is set for platforms stays unread, so that half a setting cannot stop a demo.
+PLATFORMS_OFF = {"SLACK_BOT_TOKEN": None, "SLACK_SIGNING_SECRET": None, "BANZHANG_ADMINS": ""}
 
 
 def demo_settings(folder: Path, base: Settings) -> Settings:
@@ -54,16 +58,14 @@ def demo_settings(folder: Path, base: Settings) -> Settings:
 def build_demo(settings: Settings, folder: Path, hosts: Sequence[str]) -> tuple[Bot, Starlette]:
     """The bot and its page. Raises Trouble for a database that is not a demo's."""
     engine = make_engine(settings.database_url)
-    fresh = migrate.current(engine) is None
+    cipher = make_cipher(settings)
+    if not _is_demo(engine, cipher):
+        raise Trouble(f"{folder / DATABASE} is not a demo's database; it is left alone.")
     migrate.upgrade(engine)
     clock = WallClock()
-    cipher = make_cipher(settings)
     with Session(engine) as session, session.begin():
         uow = UnitOfWork(session, cipher)
-        if fresh:
-            uow.facts.put("demo", "yes")
-        if uow.facts.get("demo") != "yes":
-            raise Trouble(f"{folder / DATABASE} is not a demo's database; it is left alone.")
+        uow.facts.put("demo", "yes")
         offset = uow.facts.get("clock_offset")
         clock.offset = (
             timedelta(seconds=float(offset)) if offset else first_offset(clock.now(), settings)
@@ -82,6 +84,18 @@ def build_demo(settings: Settings, folder: Path, hosts: Sequence[str]) -> tuple[
     return bot, application
 
 
+def _is_demo(engine: Engine, cipher: Cipher) -> bool:
+    """Whether a database is a demo's, or nobody's yet. Looks, and changes nothing."""
+    at = migrate.current(engine)
+    if at is None:
+        return not inspect(engine).get_table_names()
+    must_not_be_newer(at)
+    with engine.connect().execution_options(reading=True) as connection:
+        uow = UnitOfWork(Session(connection), cipher)
+        # One without a team was made a moment ago, by a demo that was interrupted.
+        return uow.facts.get("demo") == "yes" or not uow.teams.all()
+
+
 def _page(
     bot: Bot, adapter: SandboxAdapter, clock: WallClock, hosts: Sequence[str]
 ) -> list[BaseRoute]:
@@ -90,10 +104,12 @@ def _page(
 
     async def push_clock(typed: str) -> datetime:
         """ "+2 h", "+1 day" or a time; raises Refused."""
-        moment = read_push(typed, clock.now(), ZoneInfo(bot.settings.timezone))
-        await bot.advance(moment, push)
-        offset = str(clock.offset.total_seconds())
+        now = clock.now()
+        moment = read_push(typed, now, ZoneInfo(bot.settings.timezone))
+        # First of all: a demo that is stopped on the way must not start in its own past.
+        offset = str((clock.offset + (moment - now)).total_seconds())
         await bot.transactions.run(lambda uow: uow.facts.put("clock_offset", offset))
+        await bot.advance(moment, push)
         return clock.now()
 
     async def language_chosen(locale: Locale) -> None:

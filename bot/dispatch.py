@@ -25,7 +25,7 @@ from bot.messages import (
 )
 from bot.metrics import EVENTS, TIMERS_FAILED, TIMERS_FIRED, TIMERS_LATE
 from bot.router import Routed, Router, Sender
-from bot.transactions import Transactions
+from bot.transactions import Transactions, in_the_way
 from storage.tables.people import Person
 from storage.uow import UnitOfWork
 
@@ -65,14 +65,17 @@ class Dispatch:
 
     def _once(self, event: Event, uow: UnitOfWork) -> Reply | None:
         if not uow.inbox.claim(event):
-            return uow.inbox.answered(event.platform, event.key)
-        reply, fingerprint = self._handled(event, uow)
-        if reply.form is None:
-            uow.inbox.answer(event, reply, fingerprint)
-        return reply
+            told = uow.inbox.answered(event.platform, event.key)
+            return told and self._placed_for(event, told, uow)
+        told, placed, fingerprint = self._handled(event, uow)
+        if told.form is None:
+            # As it was given, not as it was placed: what comes again is placed anew.
+            uow.inbox.answer(event, told, fingerprint)
+        return placed
 
-    def _handled(self, event: Event, uow: UnitOfWork) -> tuple[Reply, str | None]:
-        """The reply, and the fingerprint by which the same words again are known.
+    def _handled(self, event: Event, uow: UnitOfWork) -> tuple[Reply, Reply, str | None]:
+        """The reply, what the platform's response carries of it, and the fingerprint by which the
+        same words again are known.
 
         Whatever goes wrong rolls back to the savepoint; the claim stays, with the refusal as its
         answer.
@@ -87,20 +90,23 @@ class Dispatch:
                 before = uow.inbox.same_again(event.platform, fingerprint, event.received_at)
                 if before is not None:
                     savepoint.rollback()
-                    return before, None
-            reply = self._performed(routed, event, sender, uow)
-            reply = self._placed(event, reply, _mention(event, sender.person), uow)
+                    return before, self._placed_for(event, before, uow), None
+            told = self._performed(routed, event, sender, uow)
+            placed = self._placed(event, told, _mention(event, sender.person), uow)
             savepoint.commit()
         except Refused as refused:
             savepoint.rollback()
-            return self._refusal(event, refused, uow), None
-        except Exception:
+            told = self._refusal(event, refused, uow)
+        except Exception as error:
             savepoint.rollback()
+            if in_the_way(error):
+                raise  # the whole event is tried again
             reference = secrets.token_hex(4)
             log.exception("handler failed", reference=reference, key=event.key, kind=event.kind)
-            words = text("failed", reference=reference)
-            return self._words_alone(event, words, uow), None
-        return reply, fingerprint
+            told = self._reply_alone(event, text("failed", reference=reference), uow)
+        else:
+            return told, placed, fingerprint
+        return told, self._placed_for(event, told, uow), None
 
     def _performed(self, routed: Routed, event: Event, sender: Sender, uow: UnitOfWork) -> Reply:
         form, answer = routed.form, routed.answer
@@ -126,6 +132,13 @@ class Dispatch:
         return answer
 
     # --- where the answer goes ---------------------------------------------------------------
+
+    def _placed_for(self, event: Event, reply: Reply, uow: UnitOfWork) -> Reply:
+        """The same for a reply that was made before, or after a rollback. Doing it twice queues
+        nothing twice.
+        """
+        person = uow.people.find(event.platform, event.user.id)
+        return self._placed(event, reply, _mention(event, person), uow)
 
     def _placed(self, event: Event, reply: Reply, speaker: Mention, uow: UnitOfWork) -> Reply:
         """An answer the platform's own response cannot carry goes through the outbox instead."""
@@ -166,20 +179,14 @@ class Dispatch:
         )
 
     def _refusal(self, event: Event, refused: Refused, uow: UnitOfWork) -> Reply:
+        reply = self._reply_alone(event, refused.words, uow)
         if event.kind == "form":
-            reply = self._reply_alone(event, refused.words, uow)
             # The form stays open with what was typed in it; "" is the form as a whole.
             return reply.model_copy(update={"errors": {refused.field or "": refused.words}})
-        return self._words_alone(event, refused.words, uow)
-
-    def _words_alone(self, event: Event, words: Words, uow: UnitOfWork) -> Reply:
-        """A private reply made after a rollback, put where the person can read it."""
-        person = uow.people.find(event.platform, event.user.id)
-        reply = self._reply_alone(event, words, uow)
-        return self._placed(event, reply, _mention(event, person), uow)
+        return reply
 
     def _reply_alone(self, event: Event, words: Words, uow: UnitOfWork) -> Reply:
-        """A reply from what is still known of the person."""
+        """A private reply made after a rollback, from what is still known of the person."""
         person = uow.people.find(event.platform, event.user.id)
         team = uow.teams.bound(event.platform, event.chat.id) or uow.teams.first()
         chosen = (person and person.locale) or event.user.locale or team.locale
@@ -217,6 +224,7 @@ class Dispatch:
                 uow.timers.failed(timer_id, now)
             else:
                 self._fired(tick)
+        uow.timers.hold_back([timer_id for timer_id, _tick in due], now)
         return len(due)
 
     @staticmethod

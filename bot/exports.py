@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import openpyxl
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,24 @@ from storage.tables.queues import outbox
 from storage.tables.teams import Team
 
 Row = dict[str, Any]
+
+# What begins a formula somewhere: https://owasp.org/www-community/attacks/CSV_Injection
+FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+
+# A promise to those who read exports by machine, kept when there is not a single row.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    kind: tuple(names.split())
+    for kind, names in {
+        "people": "person_id name roles teams state slack_id wecom_id dingtalk_id",
+        "punches": "person_id direction at source event_key",
+        "sessions": "id person_id start end seconds work_date state team",
+        "corrections": "id person_id session_id old new reason state decided_by",
+        "queries": "id question asker_id owner_id opened_at first_reply_at due_at state rating",
+        "reminders": "subject step due_at fired_at late_seconds told",
+        "messages": "id address key state created_at sent_at",
+        "audit": "seq at actor action subject sealed",
+    }.items()
+}
 
 
 def export(
@@ -231,12 +250,11 @@ def _as_json(_kind: str, rows: Sequence[Row]) -> bytes:
     return (json.dumps(rows, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def _as_csv(_kind: str, rows: Sequence[Row]) -> bytes:
+def _as_csv(kind: str, rows: Sequence[Row]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    if rows:
-        writer.writerow(rows[0])
-        writer.writerows([_harmless(value) for value in row.values()] for row in rows)
+    writer.writerow(COLUMNS[kind])
+    writer.writerows([_harmless(row[name]) for name in COLUMNS[kind]] for row in rows)
     # The mark at the start makes spreadsheet programs read Chinese as UTF-8.
     return text.getvalue().encode("utf-8-sig")
 
@@ -245,10 +263,9 @@ def _as_xlsx(kind: str, rows: Sequence[Row]) -> bytes:
     book = openpyxl.Workbook()
     sheet = book.active or book.create_sheet()
     sheet.title = kind
-    if rows:
-        sheet.append(list(rows[0]))
-        for row in rows:
-            sheet.append([_harmless(value) for value in row.values()])
+    sheet.append(COLUMNS[kind])
+    for row in rows:
+        sheet.append([_printable(_harmless(row[name])) for name in COLUMNS[kind]])
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
@@ -256,9 +273,14 @@ def _as_xlsx(kind: str, rows: Sequence[Row]) -> bytes:
 
 def _harmless(value: object) -> object:
     """A text that a spreadsheet would run as a formula is made a text again."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if isinstance(value, str) and value.startswith(FORMULAS):
         return "'" + value
     return value
+
+
+def _printable(value: object) -> object:
+    """A spreadsheet file cannot hold control characters."""
+    return ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
 
 
 FORMATS: dict[str, Callable[[str, Sequence[Row]], bytes]] = {

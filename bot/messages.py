@@ -28,7 +28,8 @@ MENTION_OPEN, MENTION_CLOSE = "\ue000", "\ue001"
 class Model(BaseModel):
     """A frozen value that refuses unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What is wrong with a value may be logged; the value is what somebody said, and may not.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 # --- what is said --------------------------------------------------------------------------------

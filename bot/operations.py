@@ -5,24 +5,45 @@ Each function returns what to print, or raises Trouble with one plain sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import sop_scripts
+from adapters.contract import Adapter, Finding
 from bot.settings import Settings
 from storage import migrate
 from storage.cipher import CannotOpen, Cipher
-from storage.engine import make_engine
+from storage.engine import is_sqlite, make_engine
 from storage.uow import UnitOfWork
 
 
 class Trouble(Exception):
     """Something is wrong; the text is the sentence to print."""
+
+
+EXPECTED = (Trouble, sop_scripts.InvalidScript, SQLAlchemyError, OSError)
+"""What may go wrong on a machine without a fault of ours."""
+
+
+def plainly(error: Exception) -> str:
+    """One of the expected errors as a sentence."""
+    if isinstance(error, DBAPIError):
+        # Only the first line: the others quote the statement.
+        why = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+        return f"The database cannot be used: {why}."
+    if isinstance(error, SQLAlchemyError):
+        return f"The database cannot be used: {type(error).__name__}."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'The machine'}: {error.strerror}."
+    return str(error)
+
+
+EMPTY = "The database is empty. Run `banzhang migrate`, or `banzhang serve` does it."
 
 
 def admin_code(engine: Engine, cipher: Cipher, now: datetime) -> str:
@@ -63,8 +84,8 @@ def check_scripts(folder: Path | None) -> str:
     return f"{len(scripts)} procedures are fine: {', '.join(sorted(scripts))}"
 
 
-def check_up(settings: Settings) -> list[tuple[bool, str]]:
-    """The doctor's findings: (is it fine, one sentence)."""
+async def check_up(settings: Settings, adapters: Sequence[Adapter]) -> list[Finding]:
+    """The doctor's findings about settings, database, procedures and each platform."""
     findings = [_check(lambda: check_scripts(settings.sop_dir))]
     engine = make_engine(settings.database_url)
     try:
@@ -73,7 +94,7 @@ def check_up(settings: Settings) -> list[tuple[bool, str]]:
         engine.dispose()
     if settings.secret_key is None:
         findings.append(
-            (
+            Finding(
                 False,
                 (
                     "BANZHANG_SECRET_KEY is not set: messages are stored unsealed, the audit log"
@@ -82,10 +103,10 @@ def check_up(settings: Settings) -> list[tuple[bool, str]]:
             )
         )
     else:
-        findings.append((True, "The secret key is set."))
-    if settings.slack_bot_token is None:
+        findings.append(Finding(True, "The secret key is set."))
+    if not adapters:
         findings.append(
-            (
+            Finding(
                 False,
                 (
                     "No platform is set. For Slack set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET"
@@ -93,26 +114,41 @@ def check_up(settings: Settings) -> list[tuple[bool, str]]:
                 ),
             )
         )
+    for adapter in adapters:
+        findings += await adapter.examine()
     return findings
 
 
-def _check(look: Callable[[], str]) -> tuple[bool, str]:
+def _check(look: Callable[[], str]) -> Finding:
     try:
-        return True, look()
+        return Finding(True, look())
     except Trouble as trouble:
-        return False, str(trouble)
+        return Finding(False, str(trouble))
 
 
 def _database(engine: Engine) -> str:
+    file = engine.url.database
+    if is_sqlite(engine) and file and not Path(file).exists():
+        raise Trouble(EMPTY)  # looking at it would make it
     try:
         at = migrate.current(engine)
     except SQLAlchemyError as error:
-        raise Trouble(f"The database cannot be opened: {type(error).__name__}.") from None
+        raise Trouble(plainly(error)) from None
     if at is None:
-        raise Trouble("The database is empty. Run `banzhang migrate`, or `banzhang serve` does it.")
+        raise Trouble(EMPTY)
+    must_not_be_newer(at)
     if at != migrate.head():
         raise Trouble("The database is older than this version. Run `banzhang migrate`.")
     return "The database is in the newest shape."
+
+
+def must_not_be_newer(revision: str) -> None:
+    """Raises Trouble for a database that a newer version has brought up to date."""
+    if not migrate.knows(revision):
+        raise Trouble(
+            "The database was made by a newer version of Banzhang. Install that version again,"
+            " or restore the backup that was made before it."
+        )
 
 
 def must_be_migrated(engine: Engine) -> None:

@@ -20,6 +20,12 @@ from storage.outbox import Leased, Outcome
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=90)
+# A platform that has not answered by then is asked no longer: well within the lease, so that there
+# is time to write down how it ended before somebody else takes over.
+LONGEST_SEND = 60.0
+RECORD_AGAIN = 1.0
+# Smaller steps back are clocks being kept right.
+SET_BACK = timedelta(seconds=5)
 LEASED_AT_ONCE = 100
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 300.0
@@ -43,6 +49,7 @@ class Delivery:
         self._sending: set[asyncio.Task[None]] = set()
         # Platforms that asked for silence, until when.
         self._held: dict[str, datetime] = {}
+        self._latest = clock.now()
 
     def wake(self) -> None:
         """Something was queued; called on the loop."""
@@ -53,13 +60,11 @@ class Delivery:
         while True:
             self._wake.clear()
             try:
-                leased = await self._start_some()
+                if not await self._start_some():
+                    await self._wait()
             except Exception:
                 log.exception("the outbox could not be read")
-                leased = 0
                 await asyncio.sleep(1)
-            if not leased:
-                await self._wait()
 
     async def drain(self) -> None:
         """Deliver everything that may go now, and come back when it is done."""
@@ -96,7 +101,17 @@ class Delivery:
         now = self._clock.now()
         return [name for name in self._adapters if self._held.get(name, now) <= now]
 
+    async def _watch_clock(self) -> None:
+        """Waits are kept by the wall clock; when that is set back, they are over."""
+        now = self._clock.now()
+        if now < self._latest - SET_BACK:
+            log.warning("the clock was set back", by=str(self._latest - now))
+            await self._transactions.run(lambda uow: uow.outbox.clock_set_back(now, now + LEASE))
+            self._held.clear()
+        self._latest = now
+
     async def _start_some(self) -> int:
+        await self._watch_clock()
         now = self._clock.now()
         platforms = self._open_platforms()
         room = LEASED_AT_ONCE - len(self._sending)
@@ -117,8 +132,23 @@ class Delivery:
     async def _deliver(self, message: Leased) -> None:
         outcome = await self._send(message)
         SENT.labels(message.address.platform, outcome.state).inc()
-        await self._transactions.run(lambda uow: uow.outbox.record(outcome, self._clock.now()))
+        await self._record(outcome)
         self._wake.set()
+
+    async def _record(self, outcome: Outcome) -> None:
+        """Write down how it ended; what was sent and not recorded would be said again."""
+        for _ in range(int((LEASE.total_seconds() - LONGEST_SEND) / RECORD_AGAIN)):
+            try:
+                ours = await self._transactions.run(
+                    lambda uow: uow.outbox.record(outcome, self._clock.now())
+                )
+            except Exception:
+                log.exception("how sending ended could not be recorded", message=outcome.id)
+                await asyncio.sleep(RECORD_AGAIN)
+            else:
+                if not ours:
+                    log.warning("sending took longer than its lease", message=outcome.id)
+                return
 
     async def _send(self, message: Leased) -> Outcome:
         """Hand one message to its platform; no transaction is open meanwhile."""
@@ -133,7 +163,11 @@ class Delivery:
             attempt=message.attempt,
         )
         try:
-            handle = await adapter.send(outgoing, reader_for(message.locale, message.zone, now))
+            async with asyncio.timeout(LONGEST_SEND):
+                reader = reader_for(message.locale, message.zone, now)
+                handle = await adapter.send(outgoing, reader)
+        except TimeoutError:
+            return self._failed(message, DeliveryFailed("unknown", "the platform did not answer"))
         except DeliveryFailed as failed:
             return self._failed(message, failed)
         except Exception as error:
@@ -141,7 +175,12 @@ class Delivery:
             return self._failed(message, DeliveryFailed("unknown", type(error).__name__))
         pace = timedelta(seconds=adapter.pace(message.address))
         return Outcome(
-            message.id, message.queue, "sent", handle=handle, ready_at=self._clock.now() + pace
+            message.id,
+            message.queue,
+            "sent",
+            message.attempt,
+            handle=handle,
+            ready_at=self._clock.now() + pace,
         )
 
     def _failed(self, message: Leased, failed: DeliveryFailed) -> Outcome:
@@ -156,7 +195,9 @@ class Delivery:
         now = self._clock.now()
         wait = timedelta(seconds=failed.after if failed.after is not None else _back_off(message))
         if failed.scope == "platform":
-            self._held[message.address.platform] = now + wait
+            platform = message.address.platform
+            # Of several who are told to wait, the longest wait counts.
+            self._held[platform] = max(now + wait, self._held.get(platform, now))
         uncertain = failed.outcome == "unknown"
         state = "pending"
         if failed.outcome == "dead" or message.attempt >= TRIES:
@@ -167,6 +208,7 @@ class Delivery:
             message.id,
             message.queue,
             state,
+            message.attempt,
             error=failed.why,
             uncertain=uncertain,
             ready_at=now + (wait if state == "pending" else timedelta(0)),

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from bot.arguments import SHORT_ID, Missing, Reading, expand, read_alone, read_each, read_line
+from bot.arguments import (
+    SHORT_ID,
+    Missing,
+    Reading,
+    expand,
+    keep,
+    read_alone,
+    read_each,
+    read_line,
+)
 from bot.commands import Argument, Command, Request, Value
 from bot.messages import (
     Answer,
@@ -30,6 +39,9 @@ from storage.tables.people import Person
 from storage.tables.teams import Team
 from storage.uow import UnitOfWork
 
+CHINESE_COURTESIES = ("谢谢", "谢了", "多谢", "好的", "好", "嗯", "收到", "明白", "辛苦了")
+ENGLISH_COURTESIES = ("ok", "okay", "thanks", "thank you", "thx", "got it")
+COURTESIES = frozenset((*CHINESE_COURTESIES, *ENGLISH_COURTESIES))
 CANCEL_WORDS = frozenset(("cancel", "取消", "算了"))
 LONGEST_BUTTON_TEXT = 600
 PARAGRAPHS = frozenset(("question", "words", "note", "reason", "value"))
@@ -109,11 +121,15 @@ class Router:
         dialogue = uow.dialogues.find(
             event.platform, event.chat.id, event.user.id, event.received_at
         )
-        if line.casefold() in CANCEL_WORDS:
+        if line.casefold().strip("。.!！ ") in CANCEL_WORDS:
             uow.dialogues.close(event.platform, event.chat.id, event.user.id)
             return _say("dialogue.cancelled" if dialogue else "dialogue.nothing")
         if dialogue is not None and dialogue.command in self._commands:
             return self._continue(dialogue, line, event, sender, uow)
+        return self._line(line, event, sender, uow)
+
+    def _line(self, line: str, event: Event, sender: Sender, uow: UnitOfWork) -> Routed:
+        """A line that begins something new."""
         match = self._verbs.match(line)
         if match is None:
             return self._unknown(line, event, sender)
@@ -126,6 +142,11 @@ class Router:
             values = read_line(reading, match.rest)
         except Missing as missing:
             raise self._incomplete(reading, missing.argument) from None
+        except Refused as refused:
+            if refused.words.key == "usage.extra" and event.chat.kind == "direct":
+                # Perhaps no command at all: "Who is working tomorrow?" begins with a verb.
+                return _offer(refused.words, expand(line, event), sender)
+            raise
         return self._run(command, event, sender, values)
 
     def _bare(self, reading: Reading, sender: Sender, event: Event) -> Routed:
@@ -245,35 +266,56 @@ class Router:
         if asked is None:
             uow.dialogues.close(event.platform, event.chat.id, event.user.id)
             return self._unknown(line, event, sender)
-        read_alone(reading, asked, line)
-        given = {**dialogue.arguments, asked.name: line}
+        match = self._verbs.match(line)
+        value: Value = None
+        if match is None or asked.kind != "words" or not _is_whole(match):
+            try:
+                value = read_alone(reading, asked, line)
+            except Refused:
+                if match is None:
+                    raise
+        if value is None:  # not what was asked for, but a command: the person has moved on
+            uow.dialogues.close(event.platform, event.chat.id, event.user.id)
+            return self._line(line, event, sender, uow)
+        given = {**dialogue.arguments, asked.name: keep(asked, value, line, event)}
         uow.dialogues.close(event.platform, event.chat.id, event.user.id)
         return self._given(command, event, sender, uow, given)
 
     # --- words that are no command -----------------------------------------------------------
 
     def _unknown(self, line: str, event: Event, sender: Sender) -> Routed:
-        nearest = self._verbs.nearest(line)
         typed = expand(line, event)
-        if not typed:
+        if not any(character.isalnum() for character in typed):
             return _say("usage.empty")
+        if typed.casefold().strip("。.!！~～ ") in COURTESIES:
+            return _say("usage.courtesy")
+        nearest = self._verbs.nearest(line, sender.roles)
         if nearest is not None:
             return _say("usage.nearest", typed=typed[:60], verb=nearest)
         if event.chat.kind == "group" or "outsider" in sender.roles:
             return _say("usage.unknown", typed=typed[:60])
-        buttons = [Button(label=text("usage.help_button"), command="help")]
-        if len(typed) <= LONGEST_BUTTON_TEXT:
-            ask = Button(
-                label=text("usage.ask_button"),
-                command="ask",
-                arguments={"question": typed},
-                style="primary",
-            )
-            buttons.insert(0, ask)
-        card = Card(
-            title=text("usage.ask_this"), body=(text("said", words=typed),), buttons=tuple(buttons)
+        return _offer(text("usage.ask_this"), typed, sender)
+
+
+def _offer(title: Words, typed: str, sender: Sender) -> Routed:
+    """Words that are no command, with a button that asks them as a question."""
+    buttons = [Button(label=text("usage.help_button"), command="help")]
+    if len(typed) <= LONGEST_BUTTON_TEXT and sender.roles != {"outsider"}:
+        ask = Button(
+            label=text("usage.ask_button"),
+            command="ask",
+            arguments={"question": typed},
+            style="primary",
         )
-        return Routed(answer=Answer(card=card, private=True))
+        buttons.insert(0, ask)
+    shown = typed if len(typed) <= LONGEST_BUTTON_TEXT else f"{typed[:LONGEST_BUTTON_TEXT]}…"
+    card = Card(title=title, body=(text("said", words=shown),), buttons=tuple(buttons))
+    return Routed(answer=Answer(card=card, private=True))
+
+
+def _is_whole(match: Match) -> bool:
+    """A verb alone, or with a short id: 签退, 认领 Q1."""
+    return not match.rest or SHORT_ID.fullmatch(match.rest) is not None
 
 
 def _roles_anywhere(person: Person, uow: UnitOfWork) -> frozenset[Role]:
@@ -297,6 +339,10 @@ def _by_prefix(match: Match) -> Command:
             plain = command
         elif letter and letter in first.prefixes:
             return command
+    if plain is None and found is not None and not letter:
+        # "approve 1": a request to join, or a correction?
+        shown = [text(f"examples.{command.name}") for command in match.commands]
+        raise Refused("usage.which_id", examples=lines(*shown, separator=" / "))
     return plain or match.commands[0]
 
 

@@ -25,6 +25,8 @@ from bot.transactions import Transactions
 log = structlog.get_logger()
 
 SILENCE = 5.0
+# What is due and was not fired is in another replica's hands; it is not looked at without a pause.
+BREATH = timedelta(milliseconds=50)
 TICK = "tick"
 
 
@@ -43,6 +45,7 @@ class Schedule:
         self._last = clock.monotonic()
         self._exact: asyncio.TimerHandle | None = None
         self._exact_at: datetime | None = None
+        self._aim_wanted = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -78,26 +81,36 @@ class Schedule:
                 await self._dispatch.tick(self._clock.now())
                 self._last = self._clock.monotonic()
                 LAST_TICK_AGE.set(0)
-                await self._aim()
+                await self._aim(not_before=self._clock.now() + BREATH)
             except Exception:
                 log.exception("the timers could not be read")
 
     def armed(self) -> None:
         """A timer was written: perhaps the next exact wake-up is sooner now. Call on the loop."""
-        self._spawn(self._aim())
+        if not self._aim_wanted:
+            self._aim_wanted = True
+            self._spawn(self._aim_anew())
 
-    async def _aim(self) -> None:
+    async def _aim_anew(self) -> None:
+        """One look for all commits that came before it; a later one asks for another."""
+        self._aim_wanted = False
+        await self._aim()
+
+    async def _aim(self, not_before: datetime | None = None) -> None:
         """Wake once more exactly at the earliest due time, if that is within the next second or
         so.
         """
         wake_at = await self._transactions.read(lambda uow: uow.timers.next_wake())
-        if wake_at is None or wake_at > self._clock.now() + timedelta(seconds=2):
+        now = self._clock.now()
+        if wake_at is None or wake_at > now + timedelta(seconds=2):
             return
+        if not_before is not None and wake_at <= now:
+            wake_at = not_before
         if self._exact is not None and self._exact_at is not None:
             if self._exact_at <= wake_at and not self._exact.cancelled() and self._pending():
                 return
             self._exact.cancel()
-        delay = max(0.0, (wake_at - self._clock.now()).total_seconds())
+        delay = max(0.0, (wake_at - now).total_seconds())
         loop = asyncio.get_running_loop()
         self._exact_at = wake_at
         self._exact = loop.call_later(delay, lambda: self._spawn(self.tick()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -11,7 +12,7 @@ import uvicorn
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 
-from bot.operations import Trouble
+from bot.operations import Trouble, must_not_be_newer
 from storage import migrate
 from storage.engine import is_sqlite
 
@@ -27,6 +28,8 @@ def hold(engine: Engine) -> filelock.BaseFileLock | None:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
+        if not Path(lock.lock_file).exists():  # it could not even be made
+            raise Trouble(f"The folder of {database} cannot be written to.") from None
         raise Trouble(
             f"Another banzhang serves {database} already. SQLite has one writer:"
             " stop the other one, or use PostgreSQL."
@@ -39,6 +42,8 @@ def bring_up_to_date(engine: Engine, *, apply: bool) -> None:
     at = migrate.current(engine)
     if at == migrate.head():
         return
+    if at is not None:
+        must_not_be_newer(at)
     if not apply:
         raise Trouble("The database is not in the newest shape. Run `banzhang migrate` first.")
     database = engine.url.database
@@ -63,7 +68,11 @@ def serve(application: Starlette, listener: socket.socket) -> None:
         # Proxies are trusted with nothing: what a platform signed is verified from the body.
         proxy_headers=False,
     )
-    _Server(config).run(sockets=[listener])
+    server = _Server(config)
+    with listener, suppress(SystemExit):  # uvicorn's own way to say that the start failed
+        server.run(sockets=[listener])
+    if not server.started:
+        raise Trouble("Banzhang could not start; the reason stands above.")
 
 
 class _Server(uvicorn.Server):

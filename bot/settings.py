@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -13,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.messages import Locale
 
+BOT_TOKEN = re.compile(r"xoxb-[\w-]+", re.ASCII)
 PLATFORM_NAMES = ("slack", "wecom", "dingtalk", "sandbox")
 
 
@@ -27,7 +29,8 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    database_url: str = Field("sqlite:///banzhang.db", alias="BANZHANG_DATABASE_URL")
+    # It may hold a password.
+    database_url: str = Field("sqlite:///banzhang.db", alias="BANZHANG_DATABASE_URL", repr=False)
     host: str = Field("127.0.0.1", alias="BANZHANG_HOST")
     port: int = Field(8080, alias="BANZHANG_PORT", ge=0, le=65535)
     base_url: str = Field("", alias="BANZHANG_BASE_URL")
@@ -62,18 +65,29 @@ class Settings(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         try:
-            backend = make_url(value).drivername
-        except ArgumentError:
+            url = make_url(value)
+        except (ArgumentError, ValueError):
             raise ValueError("it must look like sqlite:///banzhang.db") from None
-        if backend not in ("sqlite", "postgresql+psycopg"):
+        if url.drivername not in ("sqlite", "postgresql+psycopg"):
             raise ValueError("only sqlite:/// and postgresql+psycopg:// are understood")
+        if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+            raise ValueError("it must name a file, such as sqlite:///banzhang.db")
         return value
 
     @field_validator("slack_bot_token")
     @classmethod
     def _bot_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith("xoxb-"):
-            raise ValueError("a bot token begins with xoxb-")
+        if value is not None and not re.fullmatch(
+            r"xoxb-[\w-]+", value.get_secret_value(), re.ASCII
+        ):
+            raise ValueError("a bot token begins with xoxb- and has letters, digits and dashes")
+        return value
+
+    @field_validator("slack_signing_secret")
+    @classmethod
+    def _signing_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _parts(value):
+            raise ValueError("it holds no secret")
         return value
 
     @field_validator("slack_api_url")
@@ -103,5 +117,9 @@ class Settings(BaseSettings):
 
     def signing_secrets(self) -> tuple[str, ...]:
         """The Slack signing secrets; two while one is being rotated."""
-        raw = self.slack_signing_secret.get_secret_value() if self.slack_signing_secret else ""
-        return tuple(part.strip() for part in raw.split(",") if part.strip())
+        return _parts(self.slack_signing_secret) if self.slack_signing_secret else ()
+
+
+def _parts(secrets: SecretStr) -> tuple[str, ...]:
+    """A list with commas."""
+    return tuple(part.strip() for part in secrets.get_secret_value().split(",") if part.strip())

@@ -11,7 +11,8 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -175,8 +176,7 @@ class OwnCommits:
                 if uow.queued or uow.armed:
                     self._told(uow.queued, uow.armed)
             except DBAPIError as error:
-                code = getattr(error.orig, "sqlstate", None)
-                if code not in TRY_AGAIN or attempt == TRIES:
+                if not in_the_way(error) or attempt == TRIES:
                     raise
             else:
                 return result
@@ -187,10 +187,15 @@ class OwnCommits:
         self._pool.shutdown()
 
 
+def in_the_way(error: Exception) -> bool:
+    """Whether another transaction was first, so that the same work again may well succeed."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in TRY_AGAIN
+
+
 def _settle(job: _Job) -> None:
-    if job.future.cancelled():
-        return
-    if job.error is not None:
-        job.future.set_exception(job.error)
-    else:
-        job.future.set_result(job.result)
+    # Whoever waited may give up at any moment, this one included; the writer must outlive that.
+    with suppress(InvalidStateError):
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.commands import Command
-from bot.messages import MENTION_OPEN
+from bot.messages import MENTION_OPEN, Role
 from bot.words import every_word
 
 # These are so short and so common that people glue what follows to them: 派单@小王整理精华.
+GLUED_ID = re.compile(r"[a-z]\d+(?!\w)", re.ASCII)
 GLUED = frozenset(("签到", "派单", "咨询"))
 
 
@@ -46,15 +48,21 @@ class Verbs:
                 return Match(word, self._words[word], _behind(rest))
         return None
 
-    def nearest(self, line: str) -> str | None:
-        """The verb that the first word of a line was probably meant to be."""
+    def nearest(self, line: str, roles: frozenset[Role] | None = None) -> str | None:
+        """The verb that a line or its first word was probably meant to be.
+
+        With `roles`, only among the commands that somebody who has them may give.
+        """
         plain = _plain(line)
-        first = plain.split(" ", 1)[0]
-        for candidate in (plain, first):
-            close = difflib.get_close_matches(candidate, self._by_length, n=1, cutoff=0.72)
+        words = [word for word in self._by_length if roles is None or self._is_for(word, roles)]
+        for candidate in (plain, plain.split(" ", 1)[0]):
+            close = difflib.get_close_matches(candidate, words, n=1, cutoff=0.72)
             if close and len(candidate) > 1:
                 return close[0]
         return None
+
+    def _is_for(self, word: str, roles: frozenset[Role]) -> bool:
+        return any(roles & command.who for command in self._words[word])
 
 
 def _behind(rest: str) -> str:
@@ -71,10 +79,15 @@ def words_of(name: str) -> list[str]:
 
 
 def _ends(plain: str, at: int) -> bool:
-    """Whether a verb may end here: end of line, space, punctuation, digit, @ or a mention."""
+    """Whether a verb may end here: end of line, space, punctuation, digit, @ or a mention.
+
+    After a Chinese verb a short id may follow at once: 认领Q1.
+    """
     if at >= len(plain):
         return True
     following = plain[at]
+    if not plain[at - 1].isascii() and GLUED_ID.match(plain, at):
+        return True
     return (
         following in (" ", "@", MENTION_OPEN)
         or following.isdigit()

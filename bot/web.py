@@ -21,6 +21,7 @@ from bot.metrics import HTTP
 log = structlog.get_logger()
 
 LARGEST_BODY = 1024 * 1024
+MOST_DIGITS = 20
 
 Ready = Callable[[], Awaitable[dict[str, Any]]]
 """Facts about readiness; `"ready": False` makes the answer 503."""
@@ -60,6 +61,11 @@ def _endpoint(
             return Response(status_code=rejected.status)
         except ClientDisconnect:
             return Response(status_code=400)
+        except Exception:
+            # Our own trouble, such as a database that is away: platforms try again later.
+            log.exception("request failed", platform=adapter.name)
+            HTTP.labels(adapter.name, 503).inc()
+            return Response(status_code=503)
         HTTP.labels(adapter.name, answer.status).inc()
         return Response(
             answer.body,
@@ -75,7 +81,8 @@ async def _body(http: HttpRequest) -> bytes:
     end.
     """
     announced = http.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and int(announced) > LARGEST_BODY:
+    digits = announced.isascii() and announced.isdigit()
+    if digits and (len(announced) > MOST_DIGITS or int(announced) > LARGEST_BODY):
         raise Rejected(413, "the body is larger than 1 MiB")
     received = bytearray()
     async for chunk in http.stream():

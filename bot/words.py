@@ -120,8 +120,10 @@ class LocalReader:
         for before, name in pieces:
             if before:
                 yield Span("ours", before)
-            if name is not None:
+            if name is not None and name in words.params:
                 yield from self._param(words.params[name])
+            elif name is not None:  # another version wrote it, for another sentence
+                yield Span("ours", f"{{{name}}}")
 
     def _param(self, value: Param) -> Iterator[Span]:
         match value:
@@ -143,7 +145,8 @@ class LocalReader:
         if moment.style == "clock":
             return f"{local:%H:%M}"
         if moment.style == "date":
-            return f"{local:%m-%d}" if local.year == self.now.year else f"{local:%Y-%m-%d}"
+            this_year = self.now.astimezone(self.zone).year
+            return f"{local:%m-%d}" if local.year == this_year else f"{local:%Y-%m-%d}"
         return show_time(moment.at, self.now, self.zone)
 
 

@@ -83,7 +83,6 @@ COMMANDS: tuple[Command, ...] = (
         people.link,
         (_words("code", required=False),),
         private=True,
-        direct_only=True,
         needs_team=False,
     ),
     Command(

@@ -44,6 +44,9 @@ SIMPLE = {
     "missing": "is missing",
     "extra_forbidden": "is not known here",
     "string_too_short": "is empty",
+    "string_type": "must be a text",
+    "tuple_type": "must be a list",
+    "model_type": "must have names with values below it",
 }
 
 
@@ -175,6 +178,6 @@ def _line(place: Place, lines: Lines) -> int:
 def _sentence(place: Place, message: str, kind: str) -> str:
     where = ".".join(str(part) for part in place)
     if kind in SIMPLE:
-        return f"{where} {SIMPLE[kind]}"
-    message = message.removeprefix("Value error, ")
+        return f"{where or 'the file'} {SIMPLE[kind]}"
+    message = message.removeprefix("Value error, ").replace("Input should be", "write")
     return f"{where}: {message}" if where else message

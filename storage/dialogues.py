@@ -68,6 +68,10 @@ class Dialogues:
         gone = self._session.execute(delete(dialogues).where(*self._of(platform, chat_id, user_id)))
         return bool(gone.rowcount)  # type: ignore[attr-defined]
 
+    def prune(self, now: datetime) -> None:
+        """Forget what was left unanswered."""
+        self._session.execute(delete(dialogues).where(dialogues.c.expires_at <= now))
+
     @staticmethod
     def _of(platform: str, chat_id: str, user_id: str) -> tuple[ColumnElement[bool], ...]:
         return (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from bot.messages import Event, Reply
-from storage.cipher import Cipher
+from storage.cipher import CannotOpen, Cipher
 from storage.tables.queues import inbox
 from storage.upsert import Insert, prepared
 
@@ -55,21 +55,36 @@ class Inbox:
                 inbox.c.platform == platform, inbox.c.event_key == event_key
             )
         )
-        return None if stored is None else Reply.model_validate_json(self._cipher.open(stored))
+        return self._reply(stored)
+
+    def _reply(self, stored: str | None) -> Reply | None:
+        """A stored answer; None where it cannot be read any more."""
+        if stored is None:
+            return None
+        try:
+            return Reply.model_validate_json(self._cipher.open(stored))
+        except (CannotOpen, ValueError):  # another secret key, or another version wrote it
+            return None
 
     def same_again(self, platform: str, fingerprint: str, now: datetime) -> Reply | None:
-        """The answer to the same words of the same person in the same chat, up to 60 s ago."""
+        """The answer to the same words of the same person in the same chat, up to 60 s ago.
+
+        Where the same words arrive twice at one moment, the second waits for the first to commit.
+        """
+        if self._session.get_bind().dialect.name == "postgresql":
+            self._session.execute(select(func.pg_advisory_xact_lock(int(fingerprint[:15], 16))))
         stored = self._session.scalar(
             select(inbox.c.reply)
             .where(
                 inbox.c.platform == platform,
                 inbox.c.fingerprint == fingerprint,
-                inbox.c.received_at >= now - REPEAT_WINDOW,
+                # Both ways: the clock may have been set back in between.
+                inbox.c.received_at.between(now - REPEAT_WINDOW, now + REPEAT_WINDOW),
             )
             .order_by(inbox.c.received_at)
             .limit(1)
         )
-        return None if stored is None else Reply.model_validate_json(self._cipher.open(stored))
+        return self._reply(stored)
 
     def answer(self, event: Event, reply: Reply, fingerprint: str | None) -> None:
         """Store the answer beside the claim."""

@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
 from storage.engine import is_sqlite
@@ -34,6 +35,14 @@ def head() -> str:
     if revision is None:
         raise RuntimeError("there are no migrations in the package")
     return revision
+
+
+def knows(revision: str) -> bool:
+    """Whether this version of the code knows a revision; else a newer version made it."""
+    try:
+        return ScriptDirectory.from_config(config()).get_revision(revision) is not None
+    except CommandError:
+        return False
 
 
 def current(engine: Engine) -> str | None:
@@ -70,11 +79,17 @@ def _alone(engine: Engine) -> Iterator[Connection]:
 
 
 def back_up(engine: Engine, to: Path) -> None:
-    """Copy a SQLite database while it is in use. Raises FileExistsError rather than overwrite."""
+    """Copy a SQLite database while it is in use. Raises FileExistsError rather than overwrite.
+
+    The copy gets its name when it is whole: one that was broken off is never taken for a backup.
+    """
     if to.exists():
         raise FileExistsError(f"{to} exists already")
     database = engine.url.database
     if not database:
         raise ValueError("a database in memory cannot be backed up")
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(to)) as target:
+    part = to.with_name(f"{to.name}.part")
+    part.touch(mode=0o600)
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(part)) as target:
         source.backup(target)
+    part.replace(to)

@@ -25,7 +25,7 @@ from bot.messages import (
     ToPerson,
     Words,
 )
-from storage.cipher import Cipher
+from storage.cipher import CannotOpen, Cipher
 from storage.people import People
 from storage.tables.people import Person
 from storage.tables.queues import outbox, outbox_addresses
@@ -70,6 +70,8 @@ class Outcome:
     id: int
     queue: str
     state: str
+    attempt: int
+    """Which attempt it was: one that a newer attempt has overtaken has nothing more to say."""
     handle: str | None = None
     error: str | None = None
     uncertain: bool = False
@@ -140,7 +142,9 @@ class Outbox:
                 .where(outbox.c.edits_id == original.id, outbox.c.state == "pending")
                 .values(state="superseded")
             )
-            body = Body.model_validate_json(self._cipher.open(original.body))
+            body = self._body(original.body)
+            if body is None:
+                continue
             key = f"{send.key}@{original.id}"
             added |= self._add(
                 send, key, body.address, original.locale, original.zone, now, original.id
@@ -302,10 +306,15 @@ class Outbox:
                 .where(outbox_addresses.c.address.in_(idle))
                 .values(ready_at=None, leased_until=None)
             )
-        return [self._leased(row) for row in rows]
+        return [leased for row in rows if (leased := self._leased(row, now)) is not None]
 
-    def _leased(self, row: Any) -> Leased:
-        body = Body.model_validate_json(self._cipher.open(row.body))
+    def _leased(self, row: Any, now: datetime) -> Leased | None:
+        body = self._body(row.body)
+        if body is None:
+            # One that nobody can read must not hold up those that can be read.
+            why = "its words cannot be read: sealed with another secret key, or by another version"
+            self.record(Outcome(row.id, row.address, "dead", row.attempts + 1, error=why), now)
+            return None
         return Leased(
             id=row.id,
             queue=row.address,
@@ -318,11 +327,32 @@ class Outbox:
             attempt=row.attempts + 1,
         )
 
-    def record(self, outcome: Outcome, now: datetime) -> None:
-        """Write down how it ended, and free the address for its next message."""
+    def _body(self, stored: str) -> Body | None:
+        """What is sealed in a row; None where that cannot be read."""
+        try:
+            return Body.model_validate_json(self._cipher.open(stored))
+        except (CannotOpen, ValueError):
+            return None
+
+    def record(self, outcome: Outcome, now: datetime) -> bool:
+        """Write down how it ended, and free the address for its next message.
+
+        False, and nothing is written, when the lease ran out and another attempt has begun.
+        """
+        # Whoever queues a message for this address comes before us or after us, never between the
+        # counting and the waking: else its message would wait for ever.
         self._session.execute(
+            select(outbox_addresses.c.address)
+            .where(outbox_addresses.c.address == outcome.queue)
+            .with_for_update()
+        )
+        ours = self._session.execute(
             update(outbox)
-            .where(outbox.c.id == outcome.id)
+            .where(
+                outbox.c.id == outcome.id,
+                outbox.c.state == "sending",
+                outbox.c.attempts == outcome.attempt,
+            )
             .values(
                 state=outcome.state,
                 handle=func.coalesce(outcome.handle, outbox.c.handle),
@@ -330,7 +360,10 @@ class Outbox:
                 uncertain=True if outcome.uncertain else outbox.c.uncertain,
                 sent_at=now if outcome.state == "sent" else None,
             )
-        )
+            .returning(outbox.c.id)
+        ).scalar()
+        if ours is None:
+            return False
         waiting = self._session.execute(
             select(func.count(), func.min(outbox.c.priority)).where(
                 outbox.c.address == outcome.queue, outbox.c.state.in_(WAITING)
@@ -347,6 +380,22 @@ class Outbox:
         )
         if outcome.state in ("dead", "unknown"):
             self._timers.arm("message.dead", f"M{outcome.id}", "tell", now)
+        return True
+
+    def clock_set_back(self, now: datetime, until: datetime) -> None:
+        """The wall clock was set back: what was to wait a moment would wait until it comes round.
+
+        Addresses may be tried now; leases end at `until` at the latest.
+        """
+        addresses = outbox_addresses.c
+        self._session.execute(
+            update(outbox_addresses).where(addresses.ready_at > now).values(ready_at=now)
+        )
+        self._session.execute(
+            update(outbox_addresses)
+            .where(addresses.leased_until > until)
+            .values(leased_until=until)
+        )
 
     def release_all(self) -> None:
         """End every lease: for a process that knows it is the only one, at its start."""
@@ -368,12 +417,13 @@ class Outbox:
         """The row of a message, or None."""
         return self._session.execute(select(outbox).where(outbox.c.id == message_id)).one_or_none()
 
-    def address_of(self, message_id: int) -> Address:
-        """Where a message goes."""
+    def address_of(self, message_id: int) -> Address | None:
+        """Where a message goes; None where that cannot be read any more."""
         stored = self._session.execute(
             select(outbox.c.body).where(outbox.c.id == message_id)
         ).scalar_one()
-        return Body.model_validate_json(self._cipher.open(stored)).address
+        body = self._body(stored)
+        return body.address if body is not None else None
 
     def retry(self, message_id: int, now: datetime) -> bool:
         """Give a dead or unknown message another life; False when it is neither."""

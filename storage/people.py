@@ -16,6 +16,7 @@ from storage.tables.people import Code, CodeAttempt, Identity, JoinRequest, Memb
 from storage.upsert import insert_into
 
 CODE_GOOD_FOR = timedelta(minutes=15)
+CODES_KEPT = timedelta(days=1)
 ATTEMPTS_ALLOWED = 5
 ATTEMPTS_WINDOW = timedelta(minutes=15)
 # No letters or digits that people mix up on a phone.
@@ -386,6 +387,11 @@ class People:
         """Count a wrong code."""
         self._session.add(CodeAttempt(platform=platform, user_id=user_id, at=now))
         self._session.flush()
+
+    def prune_codes(self, now: datetime) -> None:
+        """Forget codes and wrong tries that mean nothing any more."""
+        self._session.execute(delete(Code).where(Code.expires_at < now - CODES_KEPT))
+        self._session.execute(delete(CodeAttempt).where(CodeAttempt.at < now - ATTEMPTS_WINDOW))
 
     # --- joining -----------------------------------------------------------------------------
 

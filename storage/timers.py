@@ -15,6 +15,7 @@ from storage.upsert import Insert, prepared
 
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(hours=1)
+SOONEST_AGAIN = timedelta(seconds=1)
 KEPT = timedelta(days=30)
 
 
@@ -76,6 +77,17 @@ class Timers:
             .where(timers.c.id == timer_id)
             .values(fired_at=None, wake_at=now + wait, attempts=timers.c.attempts + 1)
         )
+
+    def hold_back(self, fired: Sequence[int], now: datetime) -> None:
+        """Those of them that armed themselves for now or earlier wait a little, or they would fire
+        for ever within one tick.
+        """
+        if fired:
+            self._session.execute(
+                update(timers)
+                .where(timers.c.id.in_(fired), timers.c.fired_at.is_(None), timers.c.wake_at <= now)
+                .values(wake_at=now + SOONEST_AGAIN)
+            )
 
     def waits(self, kind: str) -> bool:
         """Whether any timer of this kind is waiting."""

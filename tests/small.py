@@ -12,7 +12,15 @@ from datetime import datetime
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from adapters.contract import Adapter, Capabilities, DeliveryFailed, Receive, Request, Response
+from adapters.contract import (
+    Adapter,
+    Capabilities,
+    DeliveryFailed,
+    Finding,
+    Receive,
+    Request,
+    Response,
+)
 from bot.commands import Command, TimerHandler
 from bot.dispatch import Dispatch
 from bot.messages import Address, Chat, Event, Outgoing, Reader, User
@@ -77,6 +85,10 @@ class Postbox:
 
     async def stop(self) -> None:
         """Nothing to close."""
+
+    async def examine(self) -> Sequence[Finding]:
+        """Nothing to look at."""
+        return ()
 
     def trouble(self) -> str | None:
         """Never any."""

@@ -27,7 +27,7 @@ def test_a_worker_reads_what_a_worker_can_do(town: Town) -> None:
     assert "咨询：" in said
     assert "人员 添加" not in said
     assert "重发" not in said
-    assert said.splitlines()[0] == "上下班"
+    assert said.splitlines()[0] == "【上下班】"
 
 
 def test_a_manager_reads_more(town: Town) -> None:
@@ -46,7 +46,7 @@ def test_a_guest_reads_little(town: Town) -> None:
 def test_in_english(town: Town) -> None:
     town.say("小王", "language en")
     said = town.say("小王", "help")
-    assert said.startswith("Work time\ncheckin - ")
+    assert said.startswith("— Work time —\ncheckin - ")
     assert "ask - " in said
 
 
@@ -66,9 +66,9 @@ def test_a_verb_of_two_commands_is_explained_twice(town: Town) -> None:
 
 
 def test_usage_shows_what_may_be_left_out(town: Town) -> None:
-    assert "人员 添加 @某人 [角色] [团队]" in town.say("周经理", "帮助 人员 添加")
+    assert "人员 添加 〈@某人〉 [角色] [团队名称]" in town.say("周经理", "帮助 人员 添加")
     town.say("周经理", "language en")
-    assert "staff add @somebody [role] [team]" in town.say("周经理", "help staff add")
+    assert "staff add (@name) [Role] [Team name]" in town.say("周经理", "help staff add")
 
 
 def test_an_unknown_word_is_met_with_the_nearest(town: Town) -> None:

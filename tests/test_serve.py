@@ -211,3 +211,15 @@ def test_a_second_server_on_the_same_file_refuses_to_start(server: Server) -> No
     assert second.returncode == 1
     assert "already" in second.stderr
     assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_the_doctor_asks_slack_itself(slack: StandInSlack, server: Server) -> None:
+    assert server.run("migrate").returncode == 0
+    healthy = server.run("doctor")
+    assert healthy.returncode == 0, healthy.stdout + healthy.stderr
+    assert "Slack takes the token" in healthy.stdout
+    slack.revoke_token()
+    ill = server.run("doctor")
+    assert ill.returncode == 1
+    assert "SLACK_BOT_TOKEN" in ill.stdout
+    assert "OAuth & Permissions" in " ".join(ill.stdout.split())

@@ -77,7 +77,10 @@ SPOILED = {
     "a day": ("response_time: 1h", "response_time: 1d", "x.yaml:2: response_time: write a dur"),
     "missing": ("response_time: 1h\n", "", "x.yaml:1: response_time is missing"),
     "unknown": ("quality: []", "qualty: []", "x.yaml:10: qualty is not known here"),
-    "whom": ("[leads]", "[boss]", "x.yaml:8: ladder.1.tell.0: Input should be 'owner'"),
+    "whom": ("[leads]", "[boss]", "x.yaml:8: ladder.1.tell.0: write 'owner'"),
+    "no list": ("[leads]", "leads", "x.yaml:8: ladder.1.tell must be a list"),
+    "no text": ("zh_CN: 步", "zh_CN: [步]", "x.yaml:13: steps.0.title.zh_CN must be a text"),
+    "no names": ("{every: 30m, times: 2}", "2", "x.yaml:9: ladder.1.repeat must have names"),
     "nobody": ("[leads]", "[]", "x.yaml:7: ladder.1: tell must name somebody"),
     "twice told": ("[leads]", "[leads, leads]", "x.yaml:7: ladder.1: tell names somebody twice"),
     "when": ("at: 50%", "at: half way", "x.yaml:5: ladder.0.at: write 50%"),
@@ -122,7 +125,7 @@ def test_phrases_need_names_of_their_own() -> None:
     [
         (b"", "x.yaml:1: the file is empty"),
         (b"\xff", "x.yaml:1: not UTF-8"),
-        (b"- 1", "x.yaml:1: Input should be"),
+        (b"- 1", "x.yaml:1: the file must have names"),
         (b"a\x00", "x.yaml:1: unacceptable character"),
     ],
 )

@@ -113,16 +113,16 @@ def test_quiet_hours_are_read_as_they_are_shown(start: time, end: time) -> None:
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
-        ("团队 设置 时区 东京", "“班组”的时区改为 Asia/Tokyo（原来是 Asia/Shanghai）。"),
-        ("团队设置 静音 23:00-7:00", "“班组”的免打扰改为 23:00-07:00（原来是 22:00-08:00）。"),
-        ("team set quiet off", "“班组”的免打扰改为 无（原来是 22:00-08:00）。"),
-        ("team set guests off", "“班组”的访客改为 关（原来是 开）。"),
-        ("team set longest-day 10", "“班组”的最长工时改为 10 小时（原来是 12 小时）。"),
-        ("team set approve-hours off", "“班组”的工时审批改为 关（原来是 开）。"),
+        ("团队 设置 时区 东京", "“班组”的时区现在是：Asia/Tokyo（原来是：Asia/Shanghai）"),
+        ("团队设置 静音 23:00-7:00", "“班组”的免打扰现在是：23:00-07:00（原来是：22:00-08:00）"),
+        ("team set quiet off", "“班组”的免打扰现在是：无（原来是：22:00-08:00）"),
+        ("team set guests off", "“班组”的访客现在是：关（原来是：开）"),
+        ("team set longest-day 10", "“班组”的最长工时现在是：10 小时（原来是：12 小时）"),
+        ("team set approve-hours off", "“班组”的工时审批现在是：关（原来是：开）"),
         ("团队 设置 提醒上限 3", "每人每天 3 条提醒"),
-        ("团队 设置 语言 英文", "“班组”的语言改为 英文（原来是 中文）。"),
-        ("团队 设置 访客 开", "访客本来就是 开。"),
-        ("team set hours always", "“hours”不在可选范围：时区"),
+        ("团队 设置 语言 英文", "“班组”的语言现在是：英文（原来是：中文）"),
+        ("团队 设置 访客 开", "访客本来就是：开"),
+        ("team set hours always", "没看懂“hours”，这里可以写：时区"),
         ("team set zone Mars", "不认识时区“Mars”"),
         ("team set quiet 22:00", "例如：团队 设置 免打扰 22:00-8:00"),
     ],
@@ -135,7 +135,7 @@ def test_team_set(town: Town, typed: str, answer: str) -> None:
 def test_team_set_in_english(town: Town) -> None:
     town.say("周经理", "language en")
     said = town.say("周经理", "team set longest-day 10")
-    assert said == "班组: longest-day is now 10 h (before: 12 h)."
+    assert said == "班组: longest-day is now 10 h (before: 12 h)"
     assert "time zone I know" in town.say("周经理", "团队 设置 时区 火星")
 
 
@@ -156,7 +156,7 @@ def test_a_setting_takes_effect_and_is_audited(town: Town) -> None:
 
 def test_what_is_missing_is_asked_for(town: Town) -> None:
     town.say("周经理", "团队 设置")
-    assert "访客改为 关" in town.fill("周经理", setting="guests", value="off")
+    assert "访客现在是：关" in town.fill("周经理", setting="guests", value="off")
     assert "访客：关" in town.say("周经理", "团队")
 
 
@@ -200,7 +200,7 @@ def test_a_manager_who_makes_a_team_manages_it_and_no_other(town: Town) -> None:
     make_manager(town, "李组长")
     town.say("周经理", "团队 新建 早班组")
     assert "你是它的经理" in town.say("李组长", "团队 新建 夜班组")
-    assert "小陈 现在是“夜班组”的组长" in town.say("李组长", "人员 添加 @小陈 组长 团队 夜班组")
+    assert "小陈现在是“夜班组”的组长" in town.say("李组长", "人员 添加 @小陈 组长 团队 夜班组")
     assert "只有“早班组”的经理或管理员" in town.say("李组长", "人员 添加 @小陈 组长 团队 早班组")
     assert "没有叫“早班组”" in town.say("李组长", "团队 使用 早班组")
 

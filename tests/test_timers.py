@@ -107,3 +107,28 @@ async def test_the_wall_clock_set_back_an_hour_loses_and_repeats_nothing(
     await small.dispatch.tick(back)
     await small.dispatch.tick(MORNING + timedelta(minutes=30))
     assert bell.rung == ["a", "b"]
+
+
+async def test_timers_that_arm_themselves_for_now_do_not_ring_for_ever(small: Small) -> None:
+    def again(tick: Tick, uow: UnitOfWork) -> None:
+        uow.timers.arm(tick.kind, tick.subject, tick.step, tick.now - timedelta(minutes=1))
+
+    other = Small(small.engine, timers={"bell": again})
+    arm(small, *(f"t{number}" for number in range(400)))
+    due = MORNING + timedelta(minutes=1)
+    assert await asyncio.wait_for(other.dispatch.tick(due), 10) == 400
+    assert await other.dispatch.tick(due) == 0
+    assert await other.dispatch.tick(due + timedelta(seconds=1)) == 400
+    other.transactions.close()
+
+
+async def test_a_timer_of_an_unknown_kind_waits_and_harms_nobody(small: Small, bell: Bell) -> None:
+    due = MORNING + timedelta(minutes=1)
+    with small.uow() as uow:
+        uow.timers.arm("of another version", "x", "once", due)
+    arm(small, "a")
+    assert await small.dispatch.tick(due) == 2
+    assert bell.rung == ["a"]
+    with small.uow() as uow:
+        assert uow.timers.waits("of another version")
+        assert uow.timers.next_wake() == due + timedelta(seconds=10)

@@ -7,11 +7,19 @@ door. Everything that goes out is recorded in a transcript, which conversation t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from adapters.contract import DeliveryFailed, ReaderFor, Receive, Rejected, Request, Response
+from adapters.contract import (
+    DeliveryFailed,
+    Finding,
+    ReaderFor,
+    Receive,
+    Rejected,
+    Request,
+    Response,
+)
 from adapters.sandbox.decode import cleaned, hear, shown, user_of
 from adapters.sandbox.encode import encode, flat
 from adapters.sandbox.forms import OpenForm, opened, sent_back
@@ -254,6 +262,10 @@ class SandboxAdapter:
         """Let every live stream end by itself, so that the server has nothing to wait for."""
         self.hung_up = True
         self.transcript.announce()
+
+    async def examine(self) -> Sequence[Finding]:
+        """There is nobody to ask."""
+        return ()
 
     def trouble(self) -> str | None:
         """Never any."""

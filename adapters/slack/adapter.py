@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from adapters.contract import (
     Capabilities,
     DeliveryFailed,
+    Finding,
     ReaderFor,
     Receive,
     Request,
@@ -113,6 +114,22 @@ class SlackAdapter:
         """Close the session, in a few seconds at most."""
         self._bolt = None
         await self._api.close()
+
+    async def examine(self) -> Sequence[Finding]:
+        """Whether Slack takes the token: https://docs.slack.dev/reference/methods/auth.test"""
+        await self._api.open(learn=False)
+        try:
+            found = await self._api.call("auth.test", {}, quietly=True)
+        except SlackRefused as refused:
+            where = "api.slack.com/apps, your app, OAuth & Permissions, Bot User OAuth Token"
+            why = f"Slack refuses SLACK_BOT_TOKEN ({refused}); copy it anew from {where}."
+            return [Finding(False, why)]
+        except DeliveryFailed as failed:
+            return [Finding(False, f"Slack cannot be asked about SLACK_BOT_TOKEN: {failed.why}.")]
+        finally:
+            await self._api.close()
+        who, where = found.get("user", "?"), found.get("team", "?")
+        return [Finding(True, f"Slack takes the token: the bot is {who} in {where}.")]
 
     def trouble(self) -> str | None:
         """Set while Slack refuses the token."""

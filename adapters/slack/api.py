@@ -115,8 +115,8 @@ class SlackApi:
         self._session: aiohttp.ClientSession | None = None
         self._asking: asyncio.Task[None] | None = None
 
-    async def open(self) -> AsyncWebClient:
-        """Open the session, and ask in the background who we are: nothing waits for the answer."""
+    async def open(self, *, learn: bool = True) -> AsyncWebClient:
+        """Open the session, and `learn` in the background who we are: nothing waits for that."""
         connector = aiohttp.TCPConnector(limit=50, keepalive_timeout=KEEP_ALIVE_SECONDS)
         timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS)
         # trust_env: the proxy variables, and unlike slack_sdk's own reading of them also NO_PROXY.
@@ -128,7 +128,8 @@ class SlackApi:
         )
         client.proxy = None
         self._session, self._client = session, client
-        self._asking = asyncio.create_task(self._learn_identity())
+        if learn:
+            self._asking = asyncio.create_task(self._learn_identity())
         return client
 
     async def close(self) -> None:

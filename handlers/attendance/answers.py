@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from bot.commands import Request
 from bot.messages import Answer, Button, Card, Duration, Moment, Text, Words, lines, text
 from bot.times import show_time
-from handlers.attendance import hours, rules, sessions
+from handlers.attendance import corrections, hours, rules, sessions
 from handlers.attendance.rules import Outcome
 from handlers.reminding import zone_of
 from storage.tables.attendance import Correction, WorkSession
@@ -36,7 +36,7 @@ class Done:
 
 def answer_to(done: Done) -> Answer:
     """The answer to a tap."""
-    lapsed = None if done.lapsed is None else end_is_provisional(done.lapsed)
+    lapsed = None if done.lapsed is None else end_is_provisional(done.lapsed, done.request.now)
     said = ANSWERS[done.outcome](done)
     notes = [*_delay(done), *([text("attendance.privacy")] if done.first_ever else [])]
     if isinstance(said, Card):
@@ -45,13 +45,17 @@ def answer_to(done: Done) -> Answer:
     return Answer(words=lines(said, lapsed, *notes))
 
 
-def end_is_provisional(row: WorkSession) -> Words:
+def end_is_provisional(row: WorkSession, now: datetime) -> Words:
     """That nobody ended a session, where its end is now, and what to type."""
     start, id = Moment(at=row.started_at), sessions.short_id(row)
     if row.ended_at is None:
-        day = Moment(at=row.started_at, style="date")
-        return text("attendance.lapsed_unknown", id=id, start=start, day=day)
+        return text("attendance.lapsed_unknown", id=id, start=start, time=likely_end(row, now))
     return text("attendance.lapsed", id=id, start=start, end=Moment(at=row.ended_at))
+
+
+def likely_end(row: WorkSession, now: datetime) -> Moment:
+    """An end that could be right, for examples: people see which day is meant, and change it."""
+    return Moment(at=min(row.started_at + corrections.LIKELY, now))
 
 
 def _delay(done: Done) -> list[Text]:
@@ -95,7 +99,6 @@ def _checked_out(done: Done) -> Words:
     assert row.ended_at is not None
     worked = Duration(seconds=sessions.worked_seconds(row) or 0)
     pause = text("attendance.with_breaks", breaks=Duration(seconds=row.break_seconds))
-    waiting = [sessions.short_id(one) for one in done.uow.attendance.provisional(row.person_id)]
     return lines(
         text(
             "attendance.checked_out",
@@ -105,8 +108,20 @@ def _checked_out(done: Done) -> Words:
         ),
         pause if row.break_seconds else None,
         _totals(done.uow, row),
-        text("attendance.to_confirm", ids=" ".join(waiting), id=waiting[0]) if waiting else None,
+        *_uncounted(done.uow.attendance.provisional(row.person_id), done.request.now),
     )
+
+
+def _uncounted(waiting: Sequence[WorkSession], now: datetime) -> Iterator[Text]:
+    """The sessions without a check-out, and what to type: where an end is known, and where not."""
+    ended = [sessions.short_id(one) for one in waiting if one.ended_at is not None]
+    if ended:
+        yield text("attendance.to_confirm", ids=" ".join(ended), id=ended[0])
+    for one in waiting:
+        if one.ended_at is None:
+            id, time = sessions.short_id(one), likely_end(one, now)
+            yield text("attendance.to_end", id=id, start=Moment(at=one.started_at), time=time)
+            return
 
 
 def _totals(uow: UnitOfWork, row: WorkSession) -> Words:
@@ -138,15 +153,15 @@ def _end_waits(done: Done) -> Card:
         arguments={"direction": "out", "time": typed},
         hint=text("attendance.typed_fix_out", time=typed),
     )
-    *confirm, other = provisional_buttons(row)
+    *confirm, other = provisional_buttons(row, done.request.now)
     return Card(
         title=text("attendance.end_waits", id=id, at=at),
-        body=() if done.lapsed is not None else (end_is_provisional(row),),
+        body=() if done.lapsed is not None else (end_is_provisional(row, done.request.now),),
         buttons=(*confirm, now, other),
     )
 
 
-def provisional_buttons(row: WorkSession) -> tuple[Button, ...]:
+def provisional_buttons(row: WorkSession, now: datetime) -> tuple[Button, ...]:
     """Confirm (where there is an end), or say when it was."""
     other = Button(
         label=text(
@@ -154,7 +169,7 @@ def provisional_buttons(row: WorkSession) -> tuple[Button, ...]:
         ),
         command="fix",
         arguments={"direction": "out"},
-        hint=text("attendance.typed_fix_out", time="18:00"),
+        hint=text("attendance.typed_fix_out", time=likely_end(row, now)),
     )
     if row.ended_at is None:
         return (other,)

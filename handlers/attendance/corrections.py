@@ -30,6 +30,8 @@ from storage.uow import UnitOfWork
 
 ASK = "correction.ask"
 LONGEST_REASON = 500
+LIKELY = timedelta(hours=9)
+"""How long a session is in examples."""
 
 
 def short_id(correction: Correction) -> str:
@@ -139,7 +141,8 @@ def _wish_end(request: Request, uow: UnitOfWork, at: datetime, reason: str) -> C
         pair(uow, unended, at, request.now)
         return unended
     if row is None or at - row.started_at > rules.LONGEST:
-        raise Refused("attendance.no_start_before", field="time", at=Moment(at=at))
+        before = Moment(at=at - LIKELY)
+        raise Refused("attendance.no_start_before", field="time", at=Moment(at=at), time=before)
     row = uow.attendance.session(row.id) or row
     _refuse_locked(row)
     if row.ended_at == at:
@@ -185,7 +188,7 @@ def unended_before(uow: UnitOfWork, person_id: int, at: datetime) -> Correction 
 def pair(uow: UnitOfWork, correction: Correction, at: datetime, now: datetime) -> None:
     """The end of a session that waits for approval is known now; whoever was asked sees it."""
     correction.paired_at = at
-    said = text("attendance.wish", id=short_id(correction), change=change(uow, correction))
+    said = text("attendance.wish_grew", id=short_id(correction), change=change(uow, correction))
     edit_cards(uow, correction, "paired", said, now)
 
 
@@ -264,14 +267,19 @@ def refuse_impossible(
 
 def span_of(row: WorkSession) -> Text:
     """From when to when a session goes, in words."""
-    start = Moment(at=row.started_at)
     if row.ended_at is not None:
-        zone = ZoneInfo(row.zone)
-        same_day = rules.work_date(row.ended_at, zone) == rules.work_date(row.started_at, zone)
-        end = Moment(at=row.ended_at, style="clock" if same_day else "when")
-        return text("attendance.span", start=start, end=end)
+        return text("attendance.span", **_from_to(row.started_at, row.ended_at, ZoneInfo(row.zone)))
     key = "attendance.span_open" if row.state == "open" else "attendance.span_unknown"
-    return text(key, start=start)
+    return text(key, start=Moment(at=row.started_at))
+
+
+def _from_to(start: datetime, end: datetime, zone: ZoneInfo) -> dict[str, Moment | Text]:
+    """Both ends of worked time; the second has its date where the day is another one."""
+    clock = Moment(at=end, style="clock")
+    if rules.work_date(start, zone) == rules.work_date(end, zone):
+        return {"start": Moment(at=start), "end": clock}
+    day = Moment(at=end, style="date")
+    return {"start": Moment(at=start), "end": text("attendance.on_day", day=day, time=clock)}
 
 
 # --- those who decide ----------------------------------------------------------------------------
@@ -284,7 +292,7 @@ def change(uow: UnitOfWork, correction: Correction) -> Text:
     id = f"H{correction.session_id}"
     if correction.direction == "in":
         if correction.old is None:  # there was no session
-            return _new_session(correction, new)
+            return _new_session(uow, correction, correction.new)
         return text("attendance.change_in", id=id, old=Moment(at=correction.old), new=new)
     if correction.old is None:
         row = uow.attendance.peek(correction.session_id or 0)
@@ -294,11 +302,12 @@ def change(uow: UnitOfWork, correction: Correction) -> Text:
     return text("attendance.change_out", id=id, old=Moment(at=correction.old), new=new)
 
 
-def _new_session(correction: Correction, start: Moment) -> Text:
+def _new_session(uow: UnitOfWork, correction: Correction, start: datetime) -> Text:
     if correction.paired_at is None:
-        return text("attendance.change_new_start", start=start)
-    end = Moment(at=correction.paired_at, style="clock")
-    return text("attendance.change_new", start=start, end=end)
+        return text("attendance.change_new_start", start=Moment(at=start))
+    person, team = uow.people.get(correction.person_id), uow.teams.get(correction.team_id)
+    ends = _from_to(start, correction.paired_at, zone_of(person, team))
+    return text("attendance.change_new", **ends)
 
 
 def card_to_decide(uow: UnitOfWork, correction: Correction) -> Card:
@@ -373,15 +382,17 @@ def edit_cards(
 ) -> None:
     """Say on the cards that were sent what has come of the correction.
 
-    Where cards cannot be edited a line follows, except for the one (`by`) whose doing it was.
+    A card that still waits shows the new change by itself. Where cards cannot be edited a line
+    follows, except for the one (`by`) whose doing it was.
     """
     card = card_to_decide(uow, correction)
+    if correction.state != "waiting":
+        card = card.model_copy(update={"body": (said,)})
     for lead in sessions.all_leads(uow, correction.team_id):
         key = _card_key(correction, lead)
-        edited = card.model_copy(update={"body": (said,)}) if lead.id == by else card
         words = None if lead.id == by else said
         to = ToPerson(person_id=lead.id)
-        send = Send(to=to, key=f"{key}/{step}", edits=key, card=edited, words=words)
+        send = Send(to=to, key=f"{key}/{step}", edits=key, card=card, words=words)
         uow.outbox.put(send, now)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.commands import Request
 from bot.messages import Answer, Card, CardField, Duration, Moment, Refused, Send, ToPerson, text
 from handlers.attendance import corrections, rules, sessions
-from handlers.attendance.answers import end_is_provisional, provisional_buttons
+from handlers.attendance.answers import end_is_provisional, likely_end, provisional_buttons
 from handlers.attendance.evidence import note_evidence
 from storage.tables.attendance import WorkSession
 from storage.uow import UnitOfWork
@@ -27,7 +27,7 @@ def confirm(request: Request, uow: UnitOfWork) -> Answer:
     given = request.arguments.get("time")
     end = given if isinstance(given, datetime) else None
     if own:
-        _refuse_other_end(row, end)
+        _refuse_other_end(row, end, request.now)
     else:
         _let_lead_end(request, uow, row, end)
     by = "worker" if own else "lead"
@@ -65,12 +65,12 @@ def _refuse_settled(uow: UnitOfWork, row: WorkSession) -> None:
             raise Refused("attendance.confirm_twice", id=id, span=corrections.span_of(row))
 
 
-def _refuse_other_end(row: WorkSession, end: datetime | None) -> None:
-    id, day = sessions.short_id(row), Moment(at=row.started_at, style="date")
+def _refuse_other_end(row: WorkSession, end: datetime | None, now: datetime) -> None:
+    id, time = sessions.short_id(row), likely_end(row, now)
     if row.ended_at is None:
-        raise Refused("attendance.say_when", id=id, day=day)
+        raise Refused("attendance.say_when", id=id, time=time)
     if end is not None and end != row.ended_at:
-        raise Refused("attendance.other_end", id=id, day=day)
+        raise Refused("attendance.other_end", id=id, time=Moment(at=end))
 
 
 def _let_lead_end(
@@ -87,8 +87,8 @@ def _let_lead_end(
             raise Refused("attendance.end_is_known", id=id, span=corrections.span_of(row))
         return
     if end is None:
-        day = Moment(at=row.started_at, style="date")
-        raise Refused("attendance.lead_says_when", id=id, name=name, day=day)
+        time = likely_end(row, request.now)
+        raise Refused("attendance.lead_says_when", id=id, name=name, time=time)
     corrections.refuse_impossible(
         uow, row.person_id, row.started_at, end, request.now, row.id, False
     )
@@ -110,22 +110,21 @@ def _tell_worker(request: Request, uow: UnitOfWork, row: WorkSession) -> None:
 # --- cards ---------------------------------------------------------------------------------------
 
 
-def card_for_worker(row: WorkSession) -> Card:
+def card_for_worker(row: WorkSession, now: datetime) -> Card:
     """Was that the end?"""
     key = "attendance.ask_end" if row.ended_at is None else "attendance.ask_whether"
     return Card(
         title=text(key, id=sessions.short_id(row)),
-        body=(end_is_provisional(row),),
-        buttons=provisional_buttons(row),
+        body=(end_is_provisional(row, now),),
+        buttons=provisional_buttons(row, now),
     )
 
 
-def card_for_lead(uow: UnitOfWork, row: WorkSession) -> Card:
+def card_for_lead(uow: UnitOfWork, row: WorkSession, now: datetime) -> Card:
     """The worker has said nothing for two days."""
     id, name = sessions.short_id(row), uow.people.get(row.person_id).name
     if row.ended_at is None:
-        day = Moment(at=row.started_at, style="date")
-        body = text("attendance.lead_says_when", id=id, name=name, day=day)
+        body = text("attendance.lead_says_when", id=id, name=name, time=likely_end(row, now))
         return Card(title=text("attendance.lead_asked", id=id, name=name), body=(body,))
     worked = Duration(seconds=sessions.worked_seconds(row) or 0)
     return Card(
@@ -138,5 +137,5 @@ def card_for_lead(uow: UnitOfWork, row: WorkSession) -> Card:
                 value=text("attendance.length", worked=worked),
             ),
         ),
-        buttons=(provisional_buttons(row)[0],),
+        buttons=(provisional_buttons(row, now)[0],),
     )

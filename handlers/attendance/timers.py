@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.messages import Button, Card, Duration, Moment, Tick, text
 from handlers.attendance import corrections, rules, sessions
+from handlers.attendance.answers import likely_end
 from handlers.attendance.provisional import card_for_lead, card_for_worker
 from handlers.reminding import Outcome, in_quiet_hours, quiet_ends, remind, zone_of
 from storage.tables.attendance import WorkSession
@@ -80,7 +81,7 @@ def _card_whether_over(row: WorkSession, now: datetime) -> Card:
                 label=text("attendance.button_left_earlier"),
                 command="fix",
                 arguments={"direction": "out"},
-                hint=text("attendance.typed_fix_out", time="18:00"),
+                hint=text("attendance.typed_fix_out", time=likely_end(row, now)),
             ),
             Button(label=text("attendance.button_still_here"), command="back"),
         ),
@@ -115,7 +116,7 @@ def _ask_worker(
     team = uow.teams.get(row.team_id)
     outcome: Outcome | None = None
     if person.state == "active":
-        card = card_for_worker(row)
+        card = card_for_worker(row, tick.now)
         outcome = remind(
             uow,
             person,
@@ -145,7 +146,7 @@ def _ask_lead(tick: Tick, uow: UnitOfWork, row: WorkSession, lead: Person) -> No
     team = uow.teams.get(row.team_id)
     if not sessions.is_lead(uow, lead.id, team.id):
         return
-    card = card_for_lead(uow, row)
+    card = card_for_lead(uow, row, tick.now)
     outcome = remind(
         uow,
         lead,

@@ -18,10 +18,10 @@ def tell_dead(tick: Tick, uow: UnitOfWork) -> None:
     if row.name.startswith("M") and "/dead/" in row.name:
         return  # A message about a message: telling of it the same way would never end.
     address = uow.outbox.address_of(number)
-    lost = uow.people.find(address.platform, address.id) if address.kind == "person" else None
-    for person in _keepers(uow):
-        if lost is not None and person.id == lost.id:
-            continue
+    lost = None
+    if address is not None and address.kind == "person":
+        lost = uow.people.find(address.platform, address.id)
+    for person in _keepers(uow, without=lost):
         retry = Button(
             label=text("delivery.retry_button"),
             command="retry",
@@ -40,12 +40,11 @@ def tell_dead(tick: Tick, uow: UnitOfWork) -> None:
         )
 
 
-def _keepers(uow: UnitOfWork) -> list[Person]:
-    """Who looks after the bot: every team's managers, else the admins."""
-    found: dict[int, Person] = {}
-    for team in uow.teams.all():
-        for person in uow.people.holders("manager", team.id):
-            found[person.id] = person
-    for person in uow.people.holders("admin", None) if not found else ():
-        found[person.id] = person
-    return list(found.values())
+def _keepers(uow: UnitOfWork, *, without: Person | None) -> list[Person]:
+    """Who looks after the bot: every team's managers, else the admins; not who is out of reach."""
+    managers = [one for team in uow.teams.all() for one in uow.people.holders("manager", team.id)]
+    for people in (managers, uow.people.holders("admin", None)):
+        found = {one.id: one for one in people if without is None or one.id != without.id}
+        if found:
+            return list(found.values())
+    return []

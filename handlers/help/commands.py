@@ -81,8 +81,10 @@ def _usage(command: Command) -> Words:
 
 
 def _argument(argument: Argument) -> Text:
-    """The label of an argument; what may be left out stands in brackets."""
-    label = text(f"arguments.{argument.name}")
+    """What to choose from, or the label of an argument; what may be left out stands in brackets."""
+    choices = (text(f"choices.{value}") for value in argument.choices)
+    named = text(f"arguments.{argument.name}")
+    label = lines(*choices, separator=" / ") if argument.choices else named
     return text("manual.needed" if argument.required else "manual.optional", label=label)
 
 

@@ -27,7 +27,7 @@ from storage.uow import UnitOfWork
 def join(request: Request, uow: UnitOfWork) -> Answer:
     """`join [TEAM]`: ask to be on a team's roster; who looks after it gets a card."""
     name = request.words("team")
-    team = team_named(uow, name, "team") if name else request.team
+    team = team_named(uow, name, "team", text("examples.join")) if name else request.team
     if team is None:
         raise Refused("people.join_which", field="team")
     person = request.person
@@ -117,10 +117,14 @@ def _undecided(request: Request, uow: UnitOfWork) -> tuple[JoinRequest, Person, 
 def link(request: Request, uow: UnitOfWork) -> Answer:
     """`link`: a code for one's account elsewhere. `link CODE`: both are one person, or an admin."""
     typed = request.words("code")
+    if request.chat.kind == "group":
+        # Everybody has read the code, so nobody may use it any more.
+        uow.people.use_code(typed, request.now)
+        return Answer(words=text("people.link_in_group"))
     if not typed:
         code = uow.people.new_code("link", request.person.id, request.now)
         return Answer(words=text("people.link_code", code=code, minutes=15))
-    # A direct chat has the user's id on every platform, and this command is heard in no other.
+    # A direct chat has the user's id on every platform.
     account = request.chat.id
     if not uow.people.may_try_code(request.platform, account, request.now):
         minutes = int(ATTEMPTS_WINDOW.total_seconds()) // 60

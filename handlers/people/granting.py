@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.commands import Request
-from bot.messages import Address, Lines, Refused, Role, Send, Text, ToPerson, User, lines, text
+from bot.messages import (
+    Address,
+    Card,
+    Lines,
+    Refused,
+    Role,
+    Send,
+    Text,
+    ToPerson,
+    User,
+    lines,
+    text,
+)
 from handlers.people.rules import ranked
 from storage.tables.people import JoinRequest, Person
 from storage.tables.teams import Team
@@ -51,12 +63,17 @@ def names(people: Sequence[Person]) -> Lines:
     return lines(*(text("people.name", name=one.name) for one in people), separator=SEPARATOR)
 
 
-def team_named(uow: UnitOfWork, name: str, field: str) -> Team:
-    """The team of this name. Raises Refused."""
+def team_named(uow: UnitOfWork, name: str, field: str, example: Text) -> Team:
+    """The team of this name. Raises Refused, with an example of the command."""
     team = uow.teams.named(name)
     if team is None:
-        raise Refused("teams.unknown", field=field, name=name[:60])
+        raise no_team(name, field, example)
     return team
+
+
+def no_team(name: str, field: str, example: Text) -> Refused:
+    """There is no team of this name, or none that is the person's business."""
+    return Refused("teams.unknown", field=field, name=name[:60], example=example)
 
 
 def must_manage(uow: UnitOfWork, person: Person, team: Team) -> frozenset[Role]:
@@ -114,7 +131,10 @@ def welcome(
 
 
 def settle(uow: UnitOfWork, join: JoinRequest, state: str, cause: Cause) -> None:
-    """Write down how a request to join ended, and say so on every card that asked about it."""
+    """Write down how a request to join ended, and say so on every card that asked about it.
+
+    Where cards cannot be edited a line follows, except for the one whose doing it was.
+    """
     join.state, join.decided_by, join.decided_at = state, cause.actor_id, cause.now
     words = decided(uow, join)
     for card in join.asked:
@@ -122,7 +142,8 @@ def settle(uow: UnitOfWork, join: JoinRequest, state: str, cause: Cause) -> None
             to=ToPerson(person_id=card),
             key=f"J{join.id}/{state}/{card}",
             edits=f"J{join.id}/card/{card}",
-            words=words,
+            card=Card(title=words),
+            words=None if card == cause.actor_id else words,
         )
         uow.outbox.put(edit, cause.now)
 

@@ -75,14 +75,18 @@ def _span(hours: Hours) -> Words:
 
 
 def _waiting(worked: Summary) -> Iterator[Words]:
-    if worked.waiting:
-        numbers = [text("people.session", id=one.id) for one in worked.waiting]
+    ended = [one for one in worked.waiting if one.end is not None]
+    if ended:
+        numbers = [text("people.session", id=one.id) for one in ended]
         yield text(
             "people.me_confirm",
             sessions=lines(*numbers, separator=SEPARATOR),
-            first=worked.waiting[0].id,
+            first=ended[0].id,
             verb=text("verbs.confirm_session"),
         )
+    for one in worked.waiting:
+        if one.end is None:
+            yield text("people.me_end", id=one.id, start=Moment(at=one.start))
     if worked.corrections:
         yield text("people.me_corrections", ids=", ".join(worked.corrections))
 

@@ -13,7 +13,6 @@ from handlers.people.granting import (
     give,
     must_manage,
     role_words,
-    team_named,
 )
 from handlers.people.leaving import leave
 from handlers.people.rules import RANKING, grantable, may_grant, may_remove, ranked
@@ -27,7 +26,10 @@ PAGE = 50
 def staff_add(request: Request, uow: UnitOfWork) -> Answer:
     """`staff add @a [ROLE …] [team NAME]`: put people on the roster, or give them more roles."""
     name = request.words("team")
-    team = team_named(uow, name, "team") if name else request.team
+    team = uow.teams.named(name) if name else request.team
+    if name and team is None:
+        known = role_words(RANKING)
+        raise Refused("people.no_such_role", field="team", typed=name[:60], roles=known)
     if team is None:
         raise Refused("team.which")
     giver = must_manage(uow, request.person, team)

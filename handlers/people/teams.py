@@ -6,7 +6,14 @@ from datetime import time
 
 from bot.commands import Request
 from bot.messages import Answer, Duration, Refused, Words, lines, text
-from handlers.people.granting import cause_of, must_manage, role_words, team_named, welcome
+from handlers.people.granting import (
+    cause_of,
+    must_manage,
+    no_team,
+    role_words,
+    team_named,
+    welcome,
+)
 from handlers.people.policies import Policies, Quiet, policies_of, store_policies
 from handlers.people.rules import SETTINGS, Setting, SettingValue, read_setting
 from storage.tables.teams import Team
@@ -52,10 +59,12 @@ def new(request: Request, uow: UnitOfWork) -> Answer:
 def here(request: Request, uow: UnitOfWork) -> Answer:
     """`team here [NAME]`: bind this group to a team and make it the team's home."""
     if request.chat.kind != "group":
-        raise Refused("teams.here_in_group", name=request.words("name") or "NAME")
+        known = request.team.name if request.team else text("arguments.name")
+        raise Refused("teams.here_in_group", name=request.words("name") or known)
     before = uow.teams.bound(request.platform, request.chat.id)
     name = request.words("name")
-    team = team_named(uow, name, "name") if name else before or request.team
+    example = text("examples.team_here")
+    team = team_named(uow, name, "name", example) if name else before or request.team
     if team is None:
         raise Refused("teams.here_which", field="name")
     must_manage(uow, request.person, team)
@@ -88,10 +97,11 @@ def here(request: Request, uow: UnitOfWork) -> Answer:
 
 def use(request: Request, uow: UnitOfWork) -> Answer:
     """`team use NAME`: the team that the person's direct messages are about."""
-    team = team_named(uow, request.words("name"), "name")
+    example = text("examples.team_use")
+    team = team_named(uow, request.words("name"), "name", example)
     if not uow.people.roles(request.person.id, team.id):
         # The same words as for a team that is not there: what exists is nobody else's business.
-        raise Refused("teams.unknown", field="name", name=request.words("name")[:60])
+        raise no_team(request.words("name"), "name", example)
     request.person.chosen_team_id = team.id
     return Answer(words=text("teams.using", team=team.name))
 

@@ -83,6 +83,8 @@ def claim(request: Request, uow: UnitOfWork) -> Answer:
     query = found(request, uow)
     roles = staff_roles(request, uow, query)
     _not_resolved(query)
+    if request.person.id == query.asker_id:
+        raise Refused("queries.not_by_asker", id=short_id(query))
     before = owner_of(uow, query)
     if before is not None and before.id == request.person.id:
         yours = text("queries.yours_already", id=short_id(query))
@@ -127,6 +129,8 @@ def reply(request: Request, uow: UnitOfWork) -> Answer:
         return _add_more(request, uow, query, words)
     staff_roles(request, uow, query)
     place = _answer(request, uow, query, words, resolving=False)
+    if _is_read_there(place, request):
+        return Answer(words=text("queries.replied_here", id=short_id(query)))
     return Answer(
         words=text(
             "queries.replied",
@@ -137,18 +141,28 @@ def reply(request: Request, uow: UnitOfWork) -> Answer:
     )
 
 
+def _is_read_there(place: Address, request: Request) -> bool:
+    """Whether the asker reads the reply in the very group in which it was given."""
+    return place.kind == "group" and place.id == request.chat.id
+
+
 def _answer(
     request: Request, uow: UnitOfWork, query: Query, words: str, *, resolving: bool
 ) -> Address:
     """A human's words go to the asker, and nothing is owed any more."""
     entry = uow.queries.note(query.id, "reply", request.person.id, words, request.at)
     _answered(request, query)
+    place = Address.model_validate(query.asked_in)
     if not resolving:
-        _show_answered(request, uow, query, entry.id)
-    key = "queries.resolved_with" if resolving else "queries.answer"
-    said = text(key, id=short_id(query), person=request.person.name, words=words)
-    name = f"{short_id(query)}/reply/{entry.id}"
-    return notices.tell_asker(uow, query, said, name, request.now)
+        _show_answered(request, uow, query, entry.id, told_in=place)
+    id, name = short_id(query), request.person.name
+    said = lines(
+        text("queries.answer", id=id, person=name, words=words),
+        text("queries.closed", id=id, person=name) if resolving else None,
+        notices.next_step(query, "resolved" if resolving else "answered"),
+    )
+    notices.tell_asker(uow, query, said, f"{short_id(query)}/reply/{entry.id}", request.now)
+    return place
 
 
 def _answered(request: Request, query: Query) -> None:
@@ -159,9 +173,16 @@ def _answered(request: Request, query: Query) -> None:
         end_target(query, "answered")
 
 
-def _show_answered(request: Request, uow: UnitOfWork, query: Query, entry_id: int) -> None:
+def _show_answered(
+    request: Request,
+    uow: UnitOfWork,
+    query: Query,
+    entry_id: int,
+    told_in: Address | None = None,
+) -> None:
     line = text("queries.line.answered", id=short_id(query), person=request.person.name)
-    notices.update_cards(uow, query, f"answered/{entry_id}", line, request.place, request.now)
+    change = f"answered/{entry_id}"
+    notices.update_cards(uow, query, change, line, request.place, request.now, told_in)
 
 
 def _add_more(request: Request, uow: UnitOfWork, query: Query, words: str) -> Answer:
@@ -300,14 +321,18 @@ def resolve(request: Request, uow: UnitOfWork) -> Answer:
     end_target(query, "resolved")
     query.resolved_at = request.now
     line = text("queries.line.resolved", id=short_id(query), person=request.person.name)
-    notices.update_cards(uow, query, f"resolved/{entry.id}", line, request.place, request.now)
+    place = Address.model_validate(query.asked_in)
+    change, told_in = f"resolved/{entry.id}", None if by_asker else place
+    notices.update_cards(uow, query, change, line, request.place, request.now, told_in)
     if by_asker:
         return Answer(words=text("queries.resolved_by_asker", id=short_id(query)))
     if not words:
-        closed = text("queries.closed", id=short_id(query), person=request.person.name)
+        closed = lines(
+            text("queries.closed", id=short_id(query), person=request.person.name),
+            notices.next_step(query, "resolved"),
+        )
         key = f"{short_id(query)}/resolved/{entry.id}"
         notices.tell_asker(uow, query, closed, key, request.now)
-    place = Address.model_validate(query.asked_in)
     told = notices.place_words(uow, query, place)
     return Answer(words=text("queries.resolved", id=short_id(query), place=told))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from bot.messages import (
     Address,
@@ -104,15 +105,22 @@ def _field(name: str, value: Words) -> CardField:
 
 
 def update_cards(
-    uow: UnitOfWork, query: Query, change: str, line: Text, acted_in: Address, now: datetime
+    uow: UnitOfWork,
+    query: Query,
+    change: str,
+    line: Text,
+    acted_in: Address,
+    now: datetime,
+    told_in: Address | None = None,
 ) -> None:
     """Show the new state on every card of the query; `change` names the change for ever.
 
-    `line` says it where cards cannot be edited, unless it was done in that very place: there the
-    answer has said it.
+    `line` says it where cards cannot be edited, unless that very place has it from the answer (it
+    was done there, `acted_in`) or from what the asker is told (`told_in`).
     """
     places = list(uow.teams.homes(query.team_id)) or [Address.model_validate(query.asked_in)]
-    said = [(one.platform, one.id) for one in places] == [(acted_in.platform, acted_in.id)]
+    heard = {(one.platform, one.id) for one in (acted_in, told_in) if one is not None}
+    said = {(one.platform, one.id) for one in places} <= heard
     for key in query.cards:
         uow.outbox.put(
             Send(
@@ -162,7 +170,14 @@ def _holder(uow: UnitOfWork, query: Query, reader_id: int | None) -> Text:
 # --- the asker ------------------------------------------------------------------------------------
 
 
-def tell_asker(uow: UnitOfWork, query: Query, words: Text, key: str, now: datetime) -> Address:
+def next_step(query: Query, stage: Literal["answered", "resolved"]) -> Text:
+    """What the asker can say now; in a group only who mentions the bot is sure to be heard."""
+    in_group = Address.model_validate(query.asked_in).kind == "group"
+    where = "_in_group" if in_group else ""
+    return text(f"queries.next.{stage}{where}", id=short_id(query))
+
+
+def tell_asker(uow: UnitOfWork, query: Query, words: Words, key: str, now: datetime) -> None:
     """Say something to the asker where they asked; in a group it names them, so that it rings."""
     place = Address.model_validate(query.asked_in)
     if place.kind == "group":
@@ -170,7 +185,6 @@ def tell_asker(uow: UnitOfWork, query: Query, words: Text, key: str, now: dateti
         mention = Mention(person_id=asker.id, name=asker.name)
         words = text("queries.to_asker", asker=mention, words=words)
     uow.outbox.put(Send(to=place, key=key, words=words), now)
-    return place
 
 
 def place_words(uow: UnitOfWork, query: Query, place: Address) -> Text:

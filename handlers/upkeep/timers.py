@@ -53,6 +53,8 @@ def prune(tick: Tick, uow: UnitOfWork) -> None:
     uow.inbox.prune(tick.now)
     uow.outbox.prune(tick.now)
     uow.timers.prune(tick.now)
+    uow.dialogues.prune(tick.now)
+    uow.people.prune_codes(tick.now)
     uow.timers.arm(tick.kind, tick.subject, tick.step, _daily(uow, tick.now, PRUNE_HOUR))
 
 

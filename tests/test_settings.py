@@ -1,0 +1,137 @@
+"""Settings: what is understood, and which variable a complaint names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot import logs
+from bot.__main__ import read_settings
+from bot.demo import PLATFORMS_OFF
+from bot.operations import Trouble
+from bot.settings import Settings
+
+SLACK = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_SIGNING_SECRET": "8f742231b10e"}
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is set but what a test sets."""
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.alias), raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logs, "set_up", lambda _level, _form: None)
+
+
+def complaint(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """What is said about an environment with these variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Trouble) as trouble:
+        read_settings()
+    return str(trouble.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BANZHANG_DATABASE_URL", "mysql://localhost/x"),
+        ("BANZHANG_DATABASE_URL", "banzhang.db"),
+        ("BANZHANG_DATABASE_URL", "postgresql://localhost/x"),
+        ("BANZHANG_DATABASE_URL", "postgresql+psycopg://u:hunter2@localhost:hunter2/x"),
+        ("BANZHANG_DATABASE_URL", "sqlite://"),
+        ("BANZHANG_DATABASE_URL", "sqlite:///:memory:"),
+        ("BANZHANG_PORT", "eighty"),
+        ("BANZHANG_PORT", "65536"),
+        ("BANZHANG_TIMEZONE", "Beijing"),
+        ("BANZHANG_LOCALE", "fr"),
+        ("BANZHANG_ADMINS", "U123"),
+        ("BANZHANG_ADMINS", "teams:U123"),
+        ("BANZHANG_ADMINS", "slack:"),
+        ("BANZHANG_LOG_LEVEL", "loud"),
+        ("BANZHANG_LOG_FORMAT", "xml"),
+        ("SLACK_BOT_TOKEN", "xoxp-1"),
+        ("SLACK_BOT_TOKEN", "xoxb-1\n"),
+        ("SLACK_SIGNING_SECRET", " , "),
+        ("SLACK_API_URL", "slack.com/api"),
+    ],
+)
+def test_a_complaint_names_the_variable_and_quotes_no_secret(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    others = SLACK if name.startswith("SLACK") else {}
+    said = complaint(monkeypatch, **{**others, name: value})
+    assert name in said
+    assert "hunter2" not in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("missing", sorted(SLACK))
+def test_a_half_set_platform_names_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    half = {name: value for name, value in SLACK.items() if name != missing}
+    assert missing in complaint(monkeypatch, **half)
+
+
+def test_a_demo_does_not_mind_what_is_set_for_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "nonsense")
+    monkeypatch.setenv("BANZHANG_ADMINS", "nonsense")
+    settings = read_settings(PLATFORMS_OFF)
+    assert settings.slack_bot_token is None
+    assert settings.admin_accounts() == ()
+
+
+def test_nothing_set_is_a_sound_beginning() -> None:
+    settings = read_settings()
+    assert settings.database_url == "sqlite:///banzhang.db"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert (settings.timezone, settings.locale) == ("Asia/Shanghai", "zh_CN")
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLACK_BOT_TOKEN", "BANZHANG_PORT", "BANZHANG_SECRET_KEY"):
+        monkeypatch.setenv(name, "")
+    assert read_settings().secret_key is None
+
+
+def test_the_environment_wins_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("BANZHANG_PORT=1111\nBANZHANG_LOCALE=en\nUNKNOWN=1\n")
+    monkeypatch.setenv("BANZHANG_PORT", "2222")
+    settings = read_settings()
+    assert (settings.port, settings.locale) == (2222, "en")
+
+
+def test_admins_and_rotating_secrets_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANZHANG_ADMINS", "slack:U1, wecom:zhangsan,,dingtalk:manager01")
+    for name, value in {**SLACK, "SLACK_SIGNING_SECRET": "new, old"}.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert settings.admin_accounts() == (
+        ("slack", "U1"),
+        ("wecom", "zhangsan"),
+        ("dingtalk", "manager01"),
+    )
+    assert settings.signing_secrets() == ("new", "old")
+
+
+@pytest.mark.parametrize("url", ["https://slack.com/api", "https://slack.com/api/"])
+def test_an_address_ends_in_one_slash(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SLACK_API_URL", url)
+    assert read_settings().slack_api_url == "https://slack.com/api/"
+
+
+def test_secrets_print_as_stars(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql+psycopg://banzhang:hunter2@localhost/banzhang"
+    for name, value in {**SLACK, "BANZHANG_DATABASE_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BANZHANG_SECRET_KEY", "hunter3")
+    settings = read_settings()
+    assert settings.secret_key == SecretStr("hunter3")
+    shown = f"{settings} {settings!r}"
+    for secret in ("hunter2", "hunter3", *SLACK.values()):
+        assert secret not in shown
