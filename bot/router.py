@@ -266,7 +266,7 @@ class Router:
         if asked is None:
             uow.dialogues.close(event.platform, event.chat.id, event.user.id)
             return self._unknown(line, event, sender)
-        match = self._verbs.match(line)
+        match = self._verbs.match(line) if any(one.isalnum() for one in line) else None
         value: Value = None
         if match is None or asked.kind != "words" or not _is_whole(match):
             try:

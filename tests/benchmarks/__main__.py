@@ -9,9 +9,16 @@ import sqlite3
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
+from bot.messages import User
+from storage.cipher import Cipher
+from storage.engine import make_engine
+from storage.uow import UnitOfWork
 from tests.benchmarks import clocks
 from tests.benchmarks.load import Result, fire, requests
 from tests.platforms.slack import StandInSlack
@@ -20,6 +27,7 @@ from tests.processes import free_port, resident_megabytes, running, wait_until_r
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 USERS = 50
+SECRET = "a secret for benchmarks alone"
 ALONE, TOGETHER = 1_000, 10_000
 Row = tuple[str, str, str]
 
@@ -32,17 +40,31 @@ async def _load(port: int, secret: str, run: str) -> tuple[Result, Result]:
     return alone, together
 
 
+def hire(url: str) -> None:
+    """Put everybody who will check in on the roster of a first team."""
+    engine = make_engine(url)
+    now = datetime.now(UTC)
+    with Session(engine) as session, session.begin():
+        uow = UnitOfWork(session, Cipher(SECRET))
+        team = uow.teams.add("Bench", "en", "Asia/Shanghai", now)
+        for number in range(USERS):
+            user = User(id=f"U{number}", name=f"user{number}")
+            uow.people.grant(uow.people.meet("slack", user, now), "worker", team.id, None, now)
+    engine.dispose()
+
+
 def measure_banzhang(slack: StandInSlack, folder: Path) -> list[Row]:
     """The whole bot behind `banzhang serve`, SQLite with synchronous=FULL."""
     port = free_port()
     environment = {
         **slack.environment(),
         "BANZHANG_DATABASE_URL": f"sqlite:///{folder}/bench.db",
-        "BANZHANG_SECRET_KEY": "a secret for benchmarks alone",
+        "BANZHANG_SECRET_KEY": SECRET,
         "BANZHANG_LOG_LEVEL": "error",
     }
     with running(["bot", "migrate"], environment) as migrated:
         migrated.wait(30)
+    hire(environment["BANZHANG_DATABASE_URL"])
     with running(["bot", "serve", "--port", str(port)], environment) as server:
         ready = wait_until_ready(f"http://127.0.0.1:{port}/readyz")
         alone, together = asyncio.run(_load(port, slack.signing_secret, "ours"))
