@@ -113,7 +113,7 @@ class Dispatch:
         if routed.command is not None and routed.request is not None:
             answer = self._run(routed.command, routed.request, uow)
         if answer is not None:
-            words, card = uow.outbox.for_platform(answer.words, answer.card, event.platform)
+            words, card = uow.recipients.for_platform(answer.words, answer.card, event.platform)
             answer = answer.model_copy(update={"words": words, "card": card})
         # The person may have changed their language just now.
         locale = "en" if sender.person.locale == "en" else sender.locale
@@ -191,7 +191,7 @@ class Dispatch:
         team = uow.teams.bound(event.platform, event.chat.id) or uow.teams.first()
         chosen = (person and person.locale) or event.user.locale or team.locale
         zone = (person and person.zone) or event.user.zone or team.zone
-        resolved, _card = uow.outbox.for_platform(words, None, event.platform)
+        resolved, _card = uow.recipients.for_platform(words, None, event.platform)
         return Reply(
             answer=Answer(words=resolved, private=True),
             locale="en" if chosen == "en" else "zh_CN",

@@ -33,10 +33,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     kind: tuple(names.split())
     for kind, names in {
         "people": "person_id name roles teams state slack_id wecom_id dingtalk_id",
-        "punches": "person_id direction at source event_key",
-        "sessions": "id person_id start end seconds work_date state team",
-        "corrections": "id person_id session_id old new reason state decided_by",
-        "queries": "id question asker_id owner_id opened_at first_reply_at due_at state rating",
+        "punches": "person_id name direction at source event_key",
+        "sessions": "id person_id name start end seconds work_date state team",
+        "corrections": "id person_id name session_id old new reason state decided_by",
+        "queries": "id question asker_id asker_name owner_id owner_name opened_at first_reply_at"
+        " due_at state rating",
         "reminders": "subject step due_at fired_at late_seconds told",
         "messages": "id address key state created_at sent_at",
         "audit": "seq at actor action subject sealed",
@@ -54,7 +55,8 @@ def export(
     with engine.connect().execution_options(reading=True) as connection:
         session = Session(connection)
         chosen = _team(session, team)
-        rows = list(_between(KINDS[kind](session, chosen), first, last, session))
+        found = _between(KINDS[kind](session, chosen), first, last, session)
+        rows = list(_with_names(found, session))
     return FORMATS[form](kind, rows)
 
 
@@ -80,6 +82,18 @@ def _between(
     for moment, row in rows:
         if moment is not None and ((start and moment < start) or (end and moment > end)):
             continue
+        yield row
+
+
+def _with_names(rows: Iterable[Row], session: Session) -> Iterable[Row]:
+    """Beside each person's number their name."""
+    names = {row.id: row.name for row in session.execute(select(Person.id, Person.name))}
+    for row in rows:
+        if "person_id" in row:
+            row.setdefault("name", names.get(row["person_id"]))
+        for part in ("asker", "owner"):
+            if f"{part}_id" in row:
+                row[f"{part}_name"] = names.get(row[f"{part}_id"])
         yield row
 
 
@@ -246,8 +260,9 @@ KINDS: dict[str, Callable[[Session, Team | None], Iterable[tuple[datetime | None
 }
 
 
-def _as_json(_kind: str, rows: Sequence[Row]) -> bytes:
-    return (json.dumps(rows, ensure_ascii=False, indent=2) + "\n").encode()
+def _as_json(kind: str, rows: Sequence[Row]) -> bytes:
+    ordered = [{name: row[name] for name in COLUMNS[kind]} for row in rows]
+    return (json.dumps(ordered, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def _as_csv(kind: str, rows: Sequence[Row]) -> bytes:

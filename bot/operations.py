@@ -51,7 +51,7 @@ def admin_code(engine: Engine, cipher: Cipher, now: datetime) -> str:
     must_be_migrated(engine)
     with Session(engine) as session, session.begin():
         uow = UnitOfWork(session, cipher)
-        code = uow.people.new_code("admin", None, now)
+        code = uow.codes.new("admin", None, now)
         uow.audit.record(now, None, "admin.code", "command line")
     return code
 

@@ -13,23 +13,17 @@ from sqlalchemy.orm import Session
 from bot.messages import (
     Address,
     Card,
-    CardField,
-    Lines,
     Locale,
-    Mention,
     Model,
-    Param,
     Send,
-    Text,
     ToHome,
     ToPerson,
     Words,
 )
 from storage.cipher import CannotOpen, Cipher
 from storage.people import People
-from storage.tables.people import Person
+from storage.recipients import Recipients
 from storage.tables.queues import outbox, outbox_addresses
-from storage.tables.teams import Team
 from storage.teams import Teams
 from storage.timers import Timers
 from storage.upsert import Insert, prepared
@@ -101,13 +95,20 @@ class Outbox:
     """Messages in order per address."""
 
     def __init__(
-        self, session: Session, cipher: Cipher, people: People, teams: Teams, timers: Timers
+        self,
+        session: Session,
+        cipher: Cipher,
+        people: People,
+        teams: Teams,
+        recipients: Recipients,
+        timers: Timers,
     ) -> None:
         self._session = session
         self._cipher = cipher
         self._people = people
         self._teams = teams
         self._timers = timers
+        self._recipients = recipients
 
     # --- writing -----------------------------------------------------------------------------
 
@@ -118,15 +119,17 @@ class Outbox:
         if isinstance(send.to, ToPerson):
             person = self._people.get(send.to.person_id)
             address = self._people.address(person.id)
-            return self._add(send, send.key, address, *self._reads(person), now)
+            return self._add(send, send.key, address, *self._recipients.reads(person), now)
         if isinstance(send.to, ToHome):
             team = self._teams.get(send.to.team_id)
             added = [
-                self._add(send, f"{send.key}@{home.platform}", home, *self._reads(team), now)
+                self._add(
+                    send, f"{send.key}@{home.platform}", home, *self._recipients.reads(team), now
+                )
                 for home in self._teams.homes(team.id)
             ]
             return any(added)
-        return self._add(send, send.key, send.to, *self._reads_at(send.to), now)
+        return self._add(send, send.key, send.to, *self._recipients.reads_at(send.to), now)
 
     def _put_edit(self, send: Send, now: datetime) -> bool:
         """An edit goes wherever the message went that it changes, and outdates the edits before
@@ -164,11 +167,8 @@ class Outbox:
         lost = address is None
         if address is None:
             address = Address(platform=NOBODY, kind="person", id=send.key)
-        body = Body(
-            address=address,
-            words=send.words and self._with_accounts(send.words, address.platform),
-            card=send.card and self._card_with_accounts(send.card, address.platform),
-        )
+        words, card = self._recipients.for_platform(send.words, send.card, address.platform)
+        body = Body(address=address, words=words, card=card)
         queue = f"{address.platform}:{address.kind}:{address.id}"
         row = {
             "address": queue,
@@ -199,56 +199,6 @@ class Outbox:
         row = {"address": queue, "ready_at": now, "priority": priority}
         self._session.execute(prepared(self._session, _wake_address), row)
         self._session.info["queued"] = True
-
-    # --- readers -----------------------------------------------------------------------------
-
-    def _reads(self, who: Person | Team) -> tuple[str, str]:
-        if isinstance(who, Team):
-            return who.locale, who.zone
-        team = self._teams.of_person(who)
-        return who.locale or team.locale, who.zone or team.zone
-
-    def _reads_at(self, address: Address) -> tuple[str, str]:
-        if address.kind == "person":
-            person = self._people.find(address.platform, address.id)
-            if person is not None:
-                return self._reads(person)
-        team = self._teams.bound(address.platform, address.id) or self._teams.first()
-        return self._reads(team)
-
-    def _with_accounts(self, words: Words, platform: str) -> Words:
-        """The same words with each mention's account on the platform they go to."""
-        if isinstance(words, Lines):
-            parts = tuple(self._with_accounts(part, platform) for part in words.parts)
-            return words.model_copy(update={"parts": parts})
-        params = {name: self._param(value, platform) for name, value in words.params.items()}
-        return words.model_copy(update={"params": params})
-
-    def _param(self, value: Param, platform: str) -> Param:
-        if isinstance(value, Mention):
-            user_id = self._people.account(value.person_id, platform)
-            return value.model_copy(update={"user_id": user_id})
-        if isinstance(value, Text | Lines):
-            return self._with_accounts(value, platform)
-        return value
-
-    def _card_with_accounts(self, card: Card, platform: str) -> Card:
-        fields = tuple(
-            CardField(label=one.label, value=self._with_accounts(one.value, platform))
-            for one in card.fields
-        )
-        body = tuple(self._with_accounts(part, platform) for part in card.body)
-        title = self._with_accounts(card.title, platform)
-        return card.model_copy(update={"title": title, "body": body, "fields": fields})
-
-    def for_platform(
-        self, words: Words | None, card: Card | None, platform: str
-    ) -> tuple[Words | None, Card | None]:
-        """Words and card with mentions resolved, for answers that do not pass through the queue."""
-        return (
-            words and self._with_accounts(words, platform),
-            card and self._card_with_accounts(card, platform),
-        )
 
     # --- delivering --------------------------------------------------------------------------
 

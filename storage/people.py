@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import cast
@@ -12,17 +10,8 @@ from sqlalchemy import Table, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.messages import Address, Role, User
-from storage.tables.people import Code, CodeAttempt, Identity, JoinRequest, Membership, Person
+from storage.tables.people import Identity, JoinRequest, Membership, Person
 from storage.upsert import insert_into
-
-CODE_GOOD_FOR = timedelta(minutes=15)
-CODES_KEPT = timedelta(days=1)
-ATTEMPTS_ALLOWED = 5
-ATTEMPTS_WINDOW = timedelta(minutes=15)
-# No letters or digits that people mix up on a phone.
-CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
-CODE_LENGTH = 8
-
 
 # When somebody was last active is kept to the minute: it only chooses where they read.
 ACTIVE_TO_THE = timedelta(minutes=1)
@@ -326,73 +315,6 @@ class People:
         self._session.flush()
         return ended
 
-    # --- codes -------------------------------------------------------------------------------
-
-    def new_code(self, purpose: str, person_id: int | None, now: datetime) -> str:
-        """A single-use code, good for 15 minutes; only its hash is kept.
-
-        Of the codes of one person only the newest is good.
-        """
-        if person_id is not None:
-            self.void_codes(person_id, now)
-        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
-        self._session.add(
-            Code(
-                digest=_digest(code),
-                purpose=purpose,
-                person_id=person_id,
-                expires_at=now + CODE_GOOD_FOR,
-            )
-        )
-        self._session.flush()
-        return code
-
-    def void_codes(self, person_id: int, now: datetime) -> None:
-        """What a person was given and has not used is good for nothing any more."""
-        self._session.execute(
-            update(Code)
-            .where(Code.person_id == person_id, Code.used_at.is_(None))
-            .values(used_at=now)
-        )
-
-    def use_code(self, typed: str, now: datetime) -> Code | None:
-        """Spend a code; None when it is wrong, spent or too old."""
-        spent = self._session.execute(
-            update(Code)
-            .where(Code.digest == _digest(typed), Code.used_at.is_(None), Code.expires_at > now)
-            .values(used_at=now)
-            .returning(Code.id)
-        ).scalar()
-        return None if spent is None else self._session.get(Code, spent, populate_existing=True)
-
-    def may_try_code(self, platform: str, user_id: str, now: datetime) -> bool:
-        """Five wrong codes in 15 minutes are enough. An account's attempts wait for each other."""
-        self._session.execute(
-            select(Identity.id)
-            .where(Identity.platform == platform, Identity.user_id == user_id)
-            .with_for_update()
-        ).all()
-        tried = self._session.scalar(
-            select(func.count())
-            .select_from(CodeAttempt)
-            .where(
-                CodeAttempt.platform == platform,
-                CodeAttempt.user_id == user_id,
-                CodeAttempt.at > now - ATTEMPTS_WINDOW,
-            )
-        )
-        return (tried or 0) < ATTEMPTS_ALLOWED
-
-    def wrong_code(self, platform: str, user_id: str, now: datetime) -> None:
-        """Count a wrong code."""
-        self._session.add(CodeAttempt(platform=platform, user_id=user_id, at=now))
-        self._session.flush()
-
-    def prune_codes(self, now: datetime) -> None:
-        """Forget codes and wrong tries that mean nothing any more."""
-        self._session.execute(delete(Code).where(Code.expires_at < now - CODES_KEPT))
-        self._session.execute(delete(CodeAttempt).where(CodeAttempt.at < now - ATTEMPTS_WINDOW))
-
     # --- joining -----------------------------------------------------------------------------
 
     def waiting_join(self, person_id: int, team_id: int) -> JoinRequest | None:
@@ -427,9 +349,3 @@ class People:
             .with_for_update()
             .execution_options(populate_existing=True)
         )
-
-
-def _digest(code: str) -> str:
-    """Capitals, spaces and dashes are as one likes."""
-    plain = "".join(character for character in code.upper() if character.isalnum())
-    return hashlib.sha256(plain.encode()).hexdigest()

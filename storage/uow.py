@@ -7,12 +7,14 @@ from sqlalchemy.orm import Session
 from storage.attendance import Attendance
 from storage.audit import Audit
 from storage.cipher import Cipher
+from storage.codes import Codes
 from storage.dialogues import Dialogues
 from storage.facts import Facts
 from storage.inbox import Inbox
 from storage.outbox import Outbox
 from storage.people import People
 from storage.queries import Queries
+from storage.recipients import Recipients
 from storage.reminders import Reminders
 from storage.teams import Teams
 from storage.timers import Timers
@@ -24,13 +26,15 @@ class UnitOfWork:
     def __init__(self, session: Session, cipher: Cipher) -> None:
         self.session = session
         self.people = People(session)
+        self.codes = Codes(session)
         self.teams = Teams(session)
         self.attendance = Attendance(session)
         self.queries = Queries(session)
         self.reminders = Reminders(session)
         self.inbox = Inbox(session, cipher)
         self.timers = Timers(session)
-        self.outbox = Outbox(session, cipher, self.people, self.teams, self.timers)
+        self.recipients = Recipients(self.people, self.teams)
+        self.outbox = Outbox(session, cipher, self.people, self.teams, self.recipients, self.timers)
         self.dialogues = Dialogues(session)
         self.audit = Audit(session, cipher)
         self.facts = Facts(session)

@@ -23,10 +23,11 @@ from tests.town import Town
 # What machines that read exports were promised.
 PROMISED = {
     "people": "person_id, name, roles, teams, state, slack_id, wecom_id, dingtalk_id",
-    "punches": "person_id, direction, at, source, event_key",
-    "sessions": "id, person_id, start, end, seconds, work_date, state, team",
-    "corrections": "id, person_id, session_id, old, new, reason, state, decided_by",
-    "queries": "id, question, asker_id, owner_id, opened_at, first_reply_at, due_at, state, rating",
+    "punches": "person_id, name, direction, at, source, event_key",
+    "sessions": "id, person_id, name, start, end, seconds, work_date, state, team",
+    "corrections": "id, person_id, name, session_id, old, new, reason, state, decided_by",
+    "queries": "id, question, asker_id, asker_name, owner_id, owner_name, opened_at,"
+    " first_reply_at, due_at, state, rating",
     "reminders": "subject, step, due_at, fired_at, late_seconds, told",
     "messages": "id, address, key, state, created_at, sent_at",
     "audit": "seq, at, actor, action, subject, sealed",

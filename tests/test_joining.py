@@ -246,7 +246,7 @@ def test_hours_that_would_count_twice_are_told_to_the_manager(town: Town) -> Non
 def admin_code(town: Town) -> str:
     """What `banzhang admin code` prints."""
     with town.uow() as uow:
-        return uow.people.new_code("admin", None, town.now)
+        return uow.codes.new("admin", None, town.now)
 
 
 def test_a_code_of_the_server_makes_an_admin_and_the_others_hear_of_it(town: Town) -> None:

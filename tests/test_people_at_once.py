@@ -63,7 +63,7 @@ def newcomer(engine: Engine, *roles: Role, platform: str = "one") -> int:
 
 def code_of(engine: Engine, who: int) -> str:
     """A code that somebody asked for."""
-    return inside(engine, lambda uow: uow.people.new_code("link", who, MORNING))
+    return inside(engine, lambda uow: uow.codes.new("link", who, MORNING))
 
 
 def act(engine: Engine, step: Step, barrier: Barrier, chat: str) -> str:

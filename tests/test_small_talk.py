@@ -41,7 +41,7 @@ def test_a_near_verb_is_one_that_the_person_may_give(town: Town) -> None:
 
 def test_a_code_that_a_group_has_read_is_void(town: Town) -> None:
     with town.uow() as uow:
-        code = uow.people.new_code("admin", None, town.now)
+        code = uow.codes.new("admin", None, town.now)
     town.say("小王", f"link {code}", in_group=True)
     town.say("小王", f"link {code}")
     with town.uow() as uow:

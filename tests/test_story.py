@@ -70,7 +70,7 @@ def town(make_town: Callable[..., Town]) -> Town:
 def become_admin(town: Town, tongue: Tongue) -> None:
     """What `banzhang admin code` prints, typed by the manager."""
     with town.uow() as uow:
-        code = uow.people.new_code("admin", None, town.now)
+        code = uow.codes.new("admin", None, town.now)
     town.say("周经理", f"link {code}")
     for name in ("周经理", "李组长", "小王", "访客"):
         town.say(name, tongue.language)

@@ -99,8 +99,8 @@ def test_old_rows_are_forgotten(town: Town) -> None:
     town.say("小王", "签到")
     with town.uow() as uow:
         person = town_person(town)
-        uow.people.new_code("link", person, town.now)
-        uow.people.wrong_code("sandbox", "wang", town.now)
+        uow.codes.new("link", person, town.now)
+        uow.codes.wrong("sandbox", "wang", town.now)
         asked = Dialogue("fix", {"reason": "看病"}, "time")
         uow.dialogues.open("sandbox", "wang", "wang", asked, town.now)
     assert how_many(town, dialogues) == how_many(town, Code) == how_many(town, CodeAttempt) == 1

@@ -16,7 +16,7 @@ from handlers.people.granting import (
     team_named,
 )
 from handlers.people.linking import join_persons
-from storage.people import ATTEMPTS_WINDOW
+from storage.codes import ATTEMPTS_WINDOW
 from storage.tables.people import JoinRequest, Person
 from storage.tables.teams import Team
 from storage.uow import UnitOfWork
@@ -119,20 +119,20 @@ def link(request: Request, uow: UnitOfWork) -> Answer:
     typed = request.words("code")
     if request.chat.kind == "group":
         # Everybody has read the code, so nobody may use it any more.
-        uow.people.use_code(typed, request.now)
+        uow.codes.use(typed, request.now)
         return Answer(words=text("people.link_in_group"))
     if not typed:
-        code = uow.people.new_code("link", request.person.id, request.now)
+        code = uow.codes.new("link", request.person.id, request.now)
         return Answer(words=text("people.link_code", code=code, minutes=15))
     # A direct chat has the user's id on every platform.
     account = request.chat.id
-    if not uow.people.may_try_code(request.platform, account, request.now):
+    if not uow.codes.may_try(request.platform, account, request.now):
         minutes = int(ATTEMPTS_WINDOW.total_seconds()) // 60
         raise Refused("people.link_too_often", field="code", minutes=minutes)
-    code_row = uow.people.use_code(typed, request.now)
+    code_row = uow.codes.use(typed, request.now)
     if code_row is None:
         # An answer and no refusal: a refusal would roll back the counting with all the rest.
-        uow.people.wrong_code(request.platform, account, request.now)
+        uow.codes.wrong(request.platform, account, request.now)
         return Answer(words=text("people.link_wrong"))
     if code_row.purpose == "admin":
         return _made_admin(request, uow)

@@ -56,7 +56,7 @@ def leave(uow: UnitOfWork, person: Person, team: Team, cause: Cause) -> Left:
         person.state = "left"
     if person.chosen_team_id == team.id:
         person.chosen_team_id = None
-    uow.people.void_codes(person.id, cause.now)
+    uow.codes.void(person.id, cause.now)
     left = Left(
         person=person,
         roles=ranked([one.role for one in ended]),

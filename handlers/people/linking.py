@@ -39,7 +39,7 @@ def join_persons(request: Request, uow: UnitOfWork, kept: Person) -> Answer:
     kept.locale, kept.zone = kept.locale or other.locale, kept.zone or other.zone
     kept.chosen_team_id = kept.chosen_team_id or other.chosen_team_id
     kept.privacy_told_at = kept.privacy_told_at or other.privacy_told_at
-    uow.people.void_codes(other.id, request.now)
+    uow.codes.void(other.id, request.now)
     uow.people.join_accounts(kept, other)
     uow.audit.record(
         request.now,

@@ -54,7 +54,7 @@ def prune(tick: Tick, uow: UnitOfWork) -> None:
     uow.outbox.prune(tick.now)
     uow.timers.prune(tick.now)
     uow.dialogues.prune(tick.now)
-    uow.people.prune_codes(tick.now)
+    uow.codes.prune(tick.now)
     uow.timers.arm(tick.kind, tick.subject, tick.step, _daily(uow, tick.now, PRUNE_HOUR))
 
 
