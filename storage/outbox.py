@@ -314,23 +314,27 @@ class Outbox:
         ).scalar()
         if ours is None:
             return False
+        self._free(outcome.queue, outcome.ready_at or now)
+        if outcome.state in ("dead", "unknown"):
+            self._timers.arm("message.dead", f"M{outcome.id}", "tell", now)
+        return True
+
+    def _free(self, queue: str, ready_at: datetime) -> None:
+        """End an address's lease; it is ready again at `ready_at` when something waits."""
         waiting = self._session.execute(
             select(func.count(), func.min(outbox.c.priority)).where(
-                outbox.c.address == outcome.queue, outbox.c.state.in_(WAITING)
+                outbox.c.address == queue, outbox.c.state.in_(WAITING)
             )
         ).one()
         self._session.execute(
             update(outbox_addresses)
-            .where(outbox_addresses.c.address == outcome.queue)
+            .where(outbox_addresses.c.address == queue)
             .values(
-                ready_at=(outcome.ready_at or now) if waiting[0] else None,
+                ready_at=ready_at if waiting[0] else None,
                 priority=waiting[1] or 0,
                 leased_until=None,
             )
         )
-        if outcome.state in ("dead", "unknown"):
-            self._timers.arm("message.dead", f"M{outcome.id}", "tell", now)
-        return True
 
     def clock_set_back(self, now: datetime, until: datetime) -> None:
         """The wall clock was set back: what was to wait a moment would wait until it comes round.

@@ -125,17 +125,15 @@ class SandboxAdapter:
         user, chat = user_of(persona_id, locale), _chat(persona_id, chat_id, locale)
         text = cleaned(text)
         heard = hear(text, self._profile, direct=chat.kind == "direct", locale=locale)
-        entry = self.transcript.with_key(key) if key else None
-        if entry is None:
-            entry = self.transcript.append(
-                chat_id,
-                persona_id,
-                Content(plain=text, words=shown(text)),
-                self._clock(),
-                audience=persona_id if heard and heard.slash else None,
-                key=key,
-                heard=heard is not None,
-            )
+        entry = (self.transcript.with_key(key) if key else None) or self.transcript.append(
+            chat_id,
+            persona_id,
+            Content(plain=text, words=shown(text)),
+            self._clock(),
+            audience=persona_id if heard and heard.slash else None,
+            key=key,
+            heard=heard is not None,
+        )
         if heard is None:
             return None
         event = Event(
