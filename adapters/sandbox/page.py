@@ -118,10 +118,10 @@ class Page:
     # --- looking
 
     async def show(self, request: Request) -> Response:
-        """The whole page. While nothing was said yet, the bot takes on the browser's language."""
+        """The whole page. While nothing was said yet, the bot takes on the page's language."""
         view = self._view(request, request.query_params)
         unspoken = not self._adapter.transcript.last_entry
-        if self._language_chosen and unspoken and LANGUAGE_COOKIE not in request.cookies:
+        if self._language_chosen and unspoken:
             await self._language_chosen(view.locale)
         return self._page(request, view)
 
