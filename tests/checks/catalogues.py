@@ -199,8 +199,8 @@ def given(call: ast.Call, name: str) -> frozenset[str] | None:
 
 
 def pattern(parts: Iterable[str | None]) -> re.Pattern[str]:
-    """What a string made of constant parts and anything (None) can be."""
-    return re.compile("".join(".+" if part is None else re.escape(part) for part in parts))
+    """What a string can be that is made of constant parts and, for None, of anything but dots."""
+    return re.compile("".join(r"[^.]+" if part is None else re.escape(part) for part in parts))
 
 
 def said(key: ast.expr) -> Iterator[tuple[str | None, re.Pattern[str]]]:
