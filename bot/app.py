@@ -169,14 +169,8 @@ class Bot:
         troubles = {name: adapter.trouble() for name, adapter in self.adapters.items()}
         try:
             revision = await asyncio.to_thread(migrate.current, self.engine)
-            overdue = await self.transactions.read(
-                lambda uow: uow.timers.overdue(self.clock.now() - timedelta(minutes=5))
-            )
-            waiting = await self.transactions.read(lambda uow: uow.outbox.waiting())
-            dead = await self.transactions.read(lambda uow: uow.outbox.count("dead"))
-            missed = await self.transactions.read(
-                lambda uow: missed_reminders(uow, self.clock.now())
-            )
+            now = self.clock.now()
+            counts = await self.transactions.read(lambda uow: _counts(uow, now))
         except Exception as error:
             return {"ready": False, "database": type(error).__name__}
         age = self.schedule.age
@@ -186,12 +180,19 @@ class Bot:
             "database": "ok",
             "migrations": "newest" if migrated else "pending",
             "last_tick_seconds": round(age, 1),
-            "timers_overdue": overdue,
-            "reminders_missed": len(missed),
-            "messages_waiting": waiting,
-            "messages_dead": dead,
+            **counts,
             "platforms": {name: trouble or "ok" for name, trouble in troubles.items()},
         }
+
+
+def _counts(uow: UnitOfWork, now: datetime) -> dict[str, int]:
+    """What has piled up: timers, reminders and messages."""
+    return {
+        "timers_overdue": uow.timers.overdue(now - timedelta(minutes=5)),
+        "reminders_missed": len(missed_reminders(uow, now)),
+        "messages_waiting": uow.outbox.waiting(),
+        "messages_dead": uow.outbox.count("dead"),
+    }
 
 
 def web_application(bot: Bot, extra: Sequence[BaseRoute] = ()) -> Starlette:

@@ -19,7 +19,7 @@ from adapters.sandbox.page import routes
 from adapters.sandbox.world import GROUP_ID, GROUP_NAMES, PERSONAS
 from bot.app import FIRST_TEAM, Bot, make_cipher, web_application
 from bot.clock import WallClock
-from bot.messages import Locale, Refused, User
+from bot.messages import Locale, Refused, User, known_locale
 from bot.operations import Trouble, must_not_be_newer
 from bot.settings import Settings
 from bot.times import UnreadableTime, read_duration, read_time
@@ -158,7 +158,7 @@ def _seed(uow: UnitOfWork, now: datetime) -> None:
     team = uow.teams.first()
     if uow.teams.homes(team.id):
         return
-    locale: Locale = "en" if team.locale == "en" else "zh_CN"
+    locale = known_locale(team.locale)
     uow.teams.bind(team, "sandbox", GROUP_ID, GROUP_NAMES[locale], now)
     for persona in PERSONAS:
         user = User(id=persona.id, name=persona.called(locale))

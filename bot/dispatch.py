@@ -21,6 +21,7 @@ from bot.messages import (
     Send,
     Tick,
     Words,
+    known_locale,
     text,
 )
 from bot.metrics import EVENTS, TIMERS_FAILED, TIMERS_FIRED, TIMERS_LATE
@@ -116,9 +117,7 @@ class Dispatch:
             words, card = uow.recipients.for_platform(answer.words, answer.card, event.platform)
             answer = answer.model_copy(update={"words": words, "card": card})
         # The person may have changed their language just now.
-        locale = "en" if sender.person.locale == "en" else sender.locale
-        if sender.person.locale == "zh_CN":
-            locale = "zh_CN"
+        locale = known_locale(sender.person.locale or sender.locale)
         return Reply(
             answer=answer, form=form, locale=locale, zone=sender.zone, at=event.received_at
         )
@@ -194,7 +193,7 @@ class Dispatch:
         resolved, _card = uow.recipients.for_platform(words, None, event.platform)
         return Reply(
             answer=Answer(words=resolved, private=True),
-            locale="en" if chosen == "en" else "zh_CN",
+            locale=known_locale(chosen),
             zone=zone,
             at=event.received_at,
         )

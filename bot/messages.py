@@ -16,6 +16,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 Locale = Literal["zh_CN", "en"]
 LOCALES: tuple[Locale, ...] = get_args(Locale)
 
+
+def known_locale(written: str | None) -> Locale:
+    """A language as it is stored; whatever is not English is answered in Chinese."""
+    return "en" if written == "en" else "zh_CN"
+
+
 Role = Literal["outsider", "guest", "worker", "lead", "manager", "finance", "admin"]
 """outsider: unknown, and guests are off here. guest: not on the roster, in a chat of a team."""
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -30,6 +30,7 @@ from bot.messages import (
     Refused,
     Role,
     Words,
+    known_locale,
     lines,
     text,
 )
@@ -87,7 +88,7 @@ class Router:
             guest = team is not None and self._guests_allowed(team)
             roles = frozenset(("guest",)) if guest else frozenset(("outsider",))
         reads_as = team or uow.teams.first()
-        locale: Locale = "en" if (person.locale or reads_as.locale) == "en" else "zh_CN"
+        locale = known_locale(person.locale or reads_as.locale)
         return Sender(person, team, roles, locale, person.zone or reads_as.zone)
 
     def _team(self, event: Event, person: Person, uow: UnitOfWork) -> Team | None:

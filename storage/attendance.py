@@ -258,11 +258,3 @@ class Attendance:
             .where(Correction.person_id == person_id, Correction.state.in_(UNDECIDED))
             .order_by(Correction.id)
         ).all()
-
-    def waiting_corrections(self, team_id: int) -> Sequence[Correction]:
-        """Corrections of a team that nobody has decided."""
-        return self._session.scalars(
-            select(Correction)
-            .where(Correction.team_id == team_id, Correction.state == "waiting")
-            .order_by(Correction.id)
-        ).all()

@@ -50,15 +50,6 @@ class Queries:
             select(QueryEntry).where(QueryEntry.query_id == query_id).order_by(QueryEntry.id)
         ).all()
 
-    def has_reply(self, query_id: int) -> bool:
-        """Whether a human has ever answered it, by the bot or declared."""
-        found = self._session.scalar(
-            select(QueryEntry.id)
-            .where(QueryEntry.query_id == query_id, QueryEntry.kind.in_(("reply", "declared")))
-            .limit(1)
-        )
-        return found is not None
-
     def open_in(self, team_id: int, limit: int) -> tuple[Sequence[Query], int]:
         """Unresolved queries of a team, the most urgent first, and how many there are in all."""
         return self._unresolved([Query.team_id == team_id], limit)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from storage.tables.queries import Reminder, ReminderDay
@@ -63,13 +63,6 @@ class Reminders:
             select(Reminder.told).where(Reminder.subject == subject, Reminder.fired_at >= moment)
         )
         return {person_id for row in rows for person_id in row}
-
-    def count_since(self, moment: datetime) -> int:
-        """How many reminders have fired since a moment."""
-        found = self._session.scalar(
-            select(func.count()).select_from(Reminder).where(Reminder.fired_at >= moment)
-        )
-        return found or 0
 
     # --- budget ------------------------------------------------------------------------------
 

@@ -38,14 +38,6 @@ class Timers:
         self._session.execute(prepared(self._session, _arm), row)
         self._session.info["armed"] = True
 
-    def disarm(self, kind: str, subject: str) -> None:
-        """Forget what has not fired. Only tidy: every timer looks again before it acts."""
-        self._session.execute(
-            delete(timers).where(
-                timers.c.kind == kind, timers.c.subject == subject, timers.c.fired_at.is_(None)
-            )
-        )
-
     def claim_due(self, now: datetime, limit: int) -> Sequence[tuple[int, Tick]]:
         """Take what is due, oldest first, and mark it fired; other replicas skip it."""
         due = self._session.execute(

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from storage.tables import AuditEntry, Punch
+from storage.tables import AuditEntry, Correction, Punch
 from tests.attendance import clock, later, seen_at_work, state, worked
 from tests.town import Town
 
@@ -150,7 +150,7 @@ def test_nobody_else_may_decide(make_town: Callable[..., Town]) -> None:
     assert "没有别人可以审批" in town.say("李组长", "补卡 下班 12:00 忘了签退")
     assert "通过" not in town.say("小王", "通过 C1")
     with town.uow() as uow:
-        [waiting] = uow.attendance.waiting_corrections(uow.teams.first().id)
+        [waiting] = uow.session.scalars(select(Correction)).all()
         assert waiting.state == "waiting"
 
 

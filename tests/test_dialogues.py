@@ -62,4 +62,5 @@ def test_a_verb_alone_is_a_command_even_where_words_were_asked_for(town: Town) -
     town.say("小王", "Q1")
     assert "Q1" in town.say("小王", "认领 Q1")
     with town.uow() as uow:
-        assert not uow.queries.has_reply(1)
+        kinds = {entry.kind for entry in uow.queries.entries(1)}
+    assert not kinds & {"reply", "declared"}

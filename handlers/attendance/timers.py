@@ -15,6 +15,7 @@ from handlers.attendance.provisional import card_for_lead, card_for_worker
 from handlers.reminding import Outcome, in_quiet_hours, quiet_ends, remind, zone_of
 from storage.tables.attendance import WorkSession
 from storage.tables.people import Person
+from storage.tables.teams import Team
 from storage.uow import UnitOfWork
 
 NEXT_MORNING = timedelta(hours=12)
@@ -54,17 +55,8 @@ def _ask_whether_over(tick: Tick, uow: UnitOfWork, row: WorkSession) -> None:
     # They count as being on duty, and may be fast asleep: at night only who was just seen is rung.
     if awake or not in_quiet_hours(person, team, tick.now):
         card = _card_whether_over(row, tick.now)
-        outcome = remind(
-            uow,
-            person,
-            team,
-            key=f"{tick.subject}/{step}",
-            subject=tick.subject,
-            words=card.title,
-            card=card,
-            now=tick.now,
-            may_ring_at_night=True,
-        )
+        key = f"{tick.subject}/{step}"
+        outcome = _ask(tick, uow, person, team, key, card, may_ring_at_night=True)
     _record(tick, uow, step, [person] if outcome == "told" else [], outcome)
 
 
@@ -117,16 +109,8 @@ def _ask_worker(
     outcome: Outcome | None = None
     if person.state == "active":
         card = card_for_worker(row, tick.now)
-        outcome = remind(
-            uow,
-            person,
-            team,
-            key=f"{tick.subject}/confirm/{tick.step}/{_since(row)}",
-            subject=tick.subject,
-            words=card.title,
-            card=card,
-            now=tick.now,
-        )
+        key = f"{tick.subject}/confirm/{tick.step}/{_since(row)}"
+        outcome = _ask(tick, uow, person, team, key, card)
     if outcome == "quiet":
         morning = quiet_ends(person, team, tick.now)
         uow.timers.arm(tick.kind, tick.subject, tick.step, morning)
@@ -147,16 +131,7 @@ def _ask_lead(tick: Tick, uow: UnitOfWork, row: WorkSession, lead: Person) -> No
     if not sessions.is_lead(uow, lead.id, team.id):
         return
     card = card_for_lead(uow, row, tick.now)
-    outcome = remind(
-        uow,
-        lead,
-        team,
-        key=f"{tick.subject}/{tick.step}/{_since(row)}",
-        subject=tick.subject,
-        words=card.title,
-        card=card,
-        now=tick.now,
-    )
+    outcome = _ask(tick, uow, lead, team, f"{tick.subject}/{tick.step}/{_since(row)}", card)
     if outcome == "quiet":
         uow.timers.arm(tick.kind, tick.subject, tick.step, quiet_ends(lead, team, tick.now))
         return
@@ -174,6 +149,30 @@ def ask_to_decide(tick: Tick, uow: UnitOfWork) -> None:
 
 
 # --- what all have in common ---------------------------------------------------------------------
+
+
+def _ask(
+    tick: Tick,
+    uow: UnitOfWork,
+    person: Person,
+    team: Team,
+    key: str,
+    card: Card,
+    *,
+    may_ring_at_night: bool = False,
+) -> Outcome:
+    """Send the card as a reminder about the tick's session."""
+    return remind(
+        uow,
+        person,
+        team,
+        key=key,
+        subject=tick.subject,
+        words=card.title,
+        card=card,
+        now=tick.now,
+        may_ring_at_night=may_ring_at_night,
+    )
 
 
 def _session(tick: Tick, uow: UnitOfWork) -> WorkSession | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from bot.commands import Request
-from bot.messages import Answer, Locale, Moment, Refused, Text, Words, lines, text
+from bot.messages import Answer, Locale, Moment, Refused, Text, Words, known_locale, lines, text
 from handlers.queries import rules
 from handlers.queries.desk import found, staff_roles
 from handlers.queries.notices import short_id, typed
@@ -162,4 +162,4 @@ def _values(request: Request, uow: UnitOfWork, number: int | None) -> dict[str, 
 
 def _locale(request: Request) -> Locale:
     chosen = request.person.locale or (request.team.locale if request.team else None)
-    return "en" if chosen == "en" else "zh_CN"
+    return known_locale(chosen)
