@@ -93,10 +93,9 @@ def test_a_wrong_token_and_none(slack: StandInSlack) -> None:
         WebClient(slack.token, base_url=slack.api_url).auth_test()
 
 
-@pytest.mark.parametrize("method", ["chat.sing", "apps.connections.open"])
-def test_what_it_cannot_do_it_says(client: WebClient, method: str) -> None:
-    with pytest.raises(SlackApiError, match=r"unknown_method|not_implemented"):
-        client.api_call(method)
+def test_what_it_cannot_do_it_says(client: WebClient) -> None:
+    with pytest.raises(SlackApiError, match="unknown_method"):
+        client.api_call("chat.sing")
 
 
 # ---- messages
@@ -197,6 +196,7 @@ def test_an_update_with_text_alone_takes_the_blocks_away(
 
 
 def test_only_own_messages_are_changed(slack: StandInSlack, client: WebClient) -> None:
+    slack.scopes.add("reactions:write")
     with pytest.raises(AssertionError, match="does not know the app"):
         slack.say("U1", "C1", "mine")
     theirs = slack.messages("C1")[0].ts

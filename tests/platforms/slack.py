@@ -7,18 +7,22 @@
         assert "Q1" in slack.command("U1", "/ask", "When is the next class?", channel="C1").text
         slack.wait_for(lambda: "Q1" in slack.last("C1"))
 
+Or over Socket Mode: slack.environment(socket=True), slack.deliver_by_socket(), and
+slack.socket.wait_connected(2) once the app runs.
+
 It replaces only the cloud: the Web API, response URLs, and Slack's calls into the app. What it
 refuses and how it fails is Slack's behaviour, proven with slack_sdk and slack_bolt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self, TypeVar
 
 from tests.platforms.slack_api import WebApi
-from tests.platforms.slack_driver import Reply, SlackDriver
+from tests.platforms.slack_driver import Reply
+from tests.platforms.slack_events import EventDriver
 from tests.platforms.slack_faults import (
     DropAfter,
     DropBefore,
@@ -30,13 +34,17 @@ from tests.platforms.slack_faults import (
     SlackError,
     Slow,
 )
+from tests.platforms.slack_links import Connection
 from tests.platforms.slack_model import Call, Channel, Message, User, View, Workspace
 from tests.platforms.slack_requests import SignedRequest, signed_headers
+from tests.platforms.slack_scopes import Scopes
 from tests.platforms.slack_server import SlackServer
+from tests.platforms.slack_socket import SocketMode
 from tests.platforms.slack_text import on_screen, plain
 
 __all__ = [
     "Call",
+    "Connection",
     "DropAfter",
     "DropBefore",
     "Message",
@@ -55,23 +63,30 @@ __all__ = [
 T = TypeVar("T")
 
 
-class StandInSlack(SlackDriver):
+class StandInSlack(EventDriver):
     def __init__(
         self,
         *,
         app_url: str = "",
         token: str = "xoxb-test-000000000000-standin",
+        app_token: str = "xapp-1-A0-000-standin",
         signing_secret: str = "8f742231b10e8888abcd99yyyzzz85a5",
+        scopes: Iterable[str] | None = None,
         enforce_rate_limits: bool = False,
         dedupe_client_msg_id: bool = False,
     ) -> None:
         workspace = Workspace()
-        api = WebApi(workspace, lambda: self.origin)
+        self.socket = SocketMode(workspace)
+        api = WebApi(workspace, lambda: self.origin, self.socket)
         super().__init__(workspace, api, signing_secret)
         self.token = token
+        self.app_token = app_token
         self.app_url = app_url
         self.faults = Faults()
-        self._server = SlackServer(workspace, api, self.faults, token)
+        self.scopes = Scopes(scopes)
+        self._server = SlackServer(
+            workspace, api, self.faults, self.scopes, token=token, app_token=app_token
+        )
         self.enforce_rate_limits = enforce_rate_limits
         # Documented only by the names of two errors, so off unless a test wants to know.
         api.dedupe_client_msg_id = dedupe_client_msg_id
@@ -99,13 +114,21 @@ class StandInSlack(SlackDriver):
     def api_url(self) -> str:
         return f"{self.origin}/api/"
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, *, socket: bool = False) -> dict[str, str]:
         """For a `banzhang serve` in another process."""
-        return {
-            "SLACK_API_URL": self.api_url,
-            "SLACK_BOT_TOKEN": self.token,
-            "SLACK_SIGNING_SECRET": self.signing_secret,
-        }
+        both = {"SLACK_API_URL": self.api_url, "SLACK_BOT_TOKEN": self.token}
+        if socket:
+            return both | {"SLACK_APP_TOKEN": self.app_token}
+        return both | {"SLACK_SIGNING_SECRET": self.signing_secret}
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which the Date header of Slack's answers is ahead of real time."""
+        return self._server.skew
+
+    @skew.setter
+    def skew(self, seconds: float) -> None:
+        self._server.skew = seconds
 
     @property
     def enforce_rate_limits(self) -> bool:
@@ -134,8 +157,11 @@ class StandInSlack(SlackDriver):
         is_restricted: bool = False,
         deleted: bool = False,
         is_bot: bool = False,
+        is_ultra_restricted: bool = False,
     ) -> User:
-        return self.workspace.add_user(id, name, tz, locale, is_restricted, deleted, is_bot)
+        return self.workspace.add_user(
+            id, name, tz, locale, is_restricted, deleted, is_bot, is_ultra_restricted
+        )
 
     def add_channel(
         self, id: str, name: str, members: list[str], *, private: bool = False, bot: bool = True
@@ -178,6 +204,11 @@ class StandInSlack(SlackDriver):
     def home(self, user: str) -> View | None:
         with self.workspace.changed:
             return self.workspace.homes.get(user)
+
+    def file_content(self, file_id: str) -> bytes:
+        with self.workspace.changed:
+            content: bytes = self.workspace.files[file_id]["content"]
+            return content
 
     @property
     def calls(self) -> list[Call]:

@@ -6,25 +6,32 @@ from collections.abc import Callable
 
 from tests.platforms import slack_blocks
 from tests.platforms.slack_args import decoded, flag, need, page
+from tests.platforms.slack_files import Files
+from tests.platforms.slack_history import History
 from tests.platforms.slack_model import (
     Channel,
     Json,
     Message,
     RefusalError,
-    User,
     Workspace,
     number_blocks,
 )
+from tests.platforms.slack_places import Places, channel_json, user_json
+from tests.platforms.slack_socket import SocketMode
 from tests.platforms.slack_views import Views
 
 TEXT_LIMIT = 40_000
 
 
 class WebApi:
-    def __init__(self, workspace: Workspace, origin: Callable[[], str]) -> None:
+    def __init__(self, workspace: Workspace, origin: Callable[[], str], socket: SocketMode) -> None:
         self.workspace = workspace
         self.origin = origin
+        self.socket = socket
         self.views = Views(workspace)
+        self.places = Places(workspace)
+        self.files = Files(self.places, origin)
+        history = History(self.places)
         self.dedupe_client_msg_id = False
         self.methods: dict[str, Callable[[Json], Json]] = {
             "auth.test": self.auth_test,
@@ -35,6 +42,8 @@ class WebApi:
             "conversations.open": self.conversations_open,
             "conversations.info": self.conversations_info,
             "conversations.members": self.conversations_members,
+            "conversations.history": history.history,
+            "conversations.replies": history.replies,
             "users.info": self.users_info,
             "users.list": self.users_list,
             "views.open": self.views.open,
@@ -42,8 +51,8 @@ class WebApi:
             "views.update": self.views.update,
             "views.publish": self.views.publish,
             "reactions.add": self.reactions_add,
-            "files.getUploadURLExternal": self.get_upload_url,
-            "files.completeUploadExternal": self.complete_upload,
+            "files.getUploadURLExternal": self.files.get_upload_url,
+            "files.completeUploadExternal": self.files.complete_upload,
             "apps.connections.open": self.connections_open,
         }
 
@@ -78,7 +87,7 @@ class WebApi:
 
     # https://docs.slack.dev/reference/methods/chat.postMessage
     def post_message(self, args: Json) -> Json:
-        channel = self._destination(args)
+        channel = self.places.destination(args)
         text, blocks = self._content(args)
         key = args.get("client_msg_id")
         if key and self.dedupe_client_msg_id:
@@ -90,7 +99,7 @@ class WebApi:
 
     # https://docs.slack.dev/reference/methods/chat.postEphemeral
     def post_ephemeral(self, args: Json) -> Json:
-        channel = self._destination(args)
+        channel = self.places.destination(args)
         user = need(args, "user", "user_not_in_channel")
         if user not in channel.members:
             raise RefusalError("user_not_in_channel")
@@ -100,7 +109,7 @@ class WebApi:
 
     # https://docs.slack.dev/reference/methods/chat.update
     def update(self, args: Json) -> Json:
-        message = self._own(args, "cant_update_message")
+        message = self.places.own(args, "cant_update_message")
         text, blocks = self._content(args)
         if "text" in args or "blocks" not in args:
             message.text = text
@@ -115,7 +124,7 @@ class WebApi:
 
     # https://docs.slack.dev/reference/methods/chat.delete
     def delete(self, args: Json) -> Json:
-        message = self._own(args, "cant_delete_message")
+        message = self.places.own(args, "cant_delete_message")
         message.deleted = True
         self.workspace.changed.notify_all()
         return {"channel": message.channel, "ts": message.ts}
@@ -123,7 +132,7 @@ class WebApi:
     # https://docs.slack.dev/reference/methods/conversations.open
     def conversations_open(self, args: Json) -> Json:
         if args.get("channel"):
-            channel = self._channel(args)
+            channel = self.places.seen(args)
         else:
             wanted = [part for part in str(args.get("users") or "").split(",") if part]
             if not wanted:
@@ -135,32 +144,33 @@ class WebApi:
                     raise RefusalError("user_disabled")
             channel = self.workspace.direct(*wanted)
         full = flag(args.get("return_im"))
-        return {"channel": self._channel_json(channel) if full else {"id": channel.id}}
+        return {"channel": channel_json(channel, self.workspace) if full else {"id": channel.id}}
 
     # https://docs.slack.dev/reference/methods/conversations.info
     def conversations_info(self, args: Json) -> Json:
-        return {"channel": self._channel_json(self._channel(args))}
+        return {"channel": channel_json(self.places.seen(args), self.workspace)}
 
     # https://docs.slack.dev/reference/methods/conversations.members
     def conversations_members(self, args: Json) -> Json:
-        some, cursor = page(self._channel(args).members, args, 100)
+        some, cursor = page(self.places.seen(args).members, args, 100)
         return {"members": some, "response_metadata": {"next_cursor": cursor}}
 
     # https://docs.slack.dev/reference/methods/users.info
     def users_info(self, args: Json) -> Json:
         user = self.workspace.user(need(args, "user", "user_not_found"))
-        return {"user": self._user_json(user, flag(args.get("include_locale")))}
+        locale = flag(args.get("include_locale"))
+        return {"user": user_json(user, self.workspace, with_locale=locale)}
 
     # https://docs.slack.dev/reference/methods/users.list
     def users_list(self, args: Json) -> Json:
         some, cursor = page(list(self.workspace.users.values()), args, 200)
         locale = flag(args.get("include_locale"))
-        members = [self._user_json(user, locale) for user in some]
+        members = [user_json(user, self.workspace, with_locale=locale) for user in some]
         return {"members": members, "response_metadata": {"next_cursor": cursor}}
 
     # https://docs.slack.dev/reference/methods/reactions.add
     def reactions_add(self, args: Json) -> Json:
-        channel = self._channel(args)
+        channel = self.places.seen(args)
         message = self.workspace.find_message(channel.id, str(args.get("timestamp")))
         if message is None or message.ephemeral_to:
             raise RefusalError("message_not_found")
@@ -170,37 +180,9 @@ class WebApi:
         message.reactions.append(mark)
         return {}
 
-    # https://docs.slack.dev/reference/methods/files.getUploadURLExternal
-    def get_upload_url(self, args: Json) -> Json:
-        name = need(args, "filename", "invalid_arguments")
-        file_id = self.workspace.new_id("F")
-        length = int(args.get("length") or 0)
-        if length <= 0:
-            raise RefusalError(
-                "invalid_arguments", ["must be greater than 0 [json-pointer:/length]"]
-            )
-        self.workspace.files[file_id] = {"id": file_id, "name": name, "length": length}
-        return {"upload_url": f"{self.origin()}/upload/{file_id}", "file_id": file_id}
-
-    # https://docs.slack.dev/reference/methods/files.completeUploadExternal
-    def complete_upload(self, args: Json) -> Json:
-        done: list[Json] = []
-        for wanted in decoded(args, "files") or []:
-            file = self.workspace.files.get(str(wanted.get("id")))
-            if file is None or "content" not in file:
-                raise RefusalError("file_not_found")
-            file["title"] = wanted.get("title") or file["name"]
-            done.append({"id": file["id"], "title": file["title"]})
-        if args.get("channel_id"):
-            channel = self._channel({"channel": args["channel_id"]})
-            shared = ", ".join(str(file["title"]) for file in done)
-            text = f"{args.get('initial_comment') or ''} {shared}".strip()
-            self._say(channel, text, [], args)
-        return {"files": done}
-
     # https://docs.slack.dev/reference/methods/apps.connections.open
     def connections_open(self, args: Json) -> Json:
-        raise RefusalError("not_implemented")  # Socket Mode is not stood in for yet
+        return {"url": self.socket.open_url(self.origin())}
 
     # ---- response_url: https://docs.slack.dev/interactivity/handling-user-interaction
 
@@ -276,64 +258,3 @@ class WebApi:
         if not text.strip() and not blocks and not args.get("attachments"):
             raise RefusalError("no_text")
         return text, blocks
-
-    def _destination(self, args: Json) -> Channel:
-        """Where the bot may speak. A person's id opens the DM, and the DM's id is returned."""
-        name = need(args, "channel", "channel_not_found")
-        user = self.workspace.users.get(name)
-        if user is not None and not user.deleted and name != self.workspace.bot_user:
-            return self.workspace.direct(name)
-        channel = self._channel(args)
-        if channel.archived:
-            raise RefusalError("is_archived")
-        if self.workspace.bot_user not in channel.members:
-            raise RefusalError("not_in_channel")
-        return channel
-
-    def _channel(self, args: Json) -> Channel:
-        channel = self.workspace.channels.get(need(args, "channel", "channel_not_found"))
-        inside = channel is not None and self.workspace.bot_user in channel.members
-        if channel is None or (channel.kind != "public" and not inside):
-            raise RefusalError("channel_not_found")  # what it may not see does not exist for it
-        return channel
-
-    def _own(self, args: Json, refusal: str) -> Message:
-        channel = self._channel(args)
-        message = self.workspace.find_message(channel.id, str(args.get("ts")))
-        if message is None or message.ephemeral_to:
-            raise RefusalError("message_not_found")
-        if message.user != self.workspace.bot_user:
-            raise RefusalError(refusal)
-        return message
-
-    def _channel_json(self, channel: Channel) -> Json:
-        """https://docs.slack.dev/reference/objects/conversation-object"""
-        others = [user for user in channel.members if user != self.workspace.bot_user]
-        im = channel.kind == "im"
-        return {
-            "id": channel.id,
-            "is_channel": channel.kind == "public",
-            "is_group": channel.kind == "private",
-            "is_im": im,
-            "is_mpim": channel.kind == "mpim",
-            "is_private": channel.kind != "public",
-            "is_archived": channel.archived,
-            "is_member": self.workspace.bot_user in channel.members,
-            **({"user": others[0] if others else ""} if im else {"name": channel.name}),
-        }
-
-    def _user_json(self, user: User, with_locale: bool) -> Json:
-        """https://docs.slack.dev/reference/objects/user-object"""
-        return {
-            "id": user.id,
-            "team_id": self.workspace.team_id,
-            "name": user.name,
-            "real_name": user.name,
-            "deleted": user.deleted,
-            "tz": user.tz,
-            "is_bot": user.is_bot,
-            "is_restricted": user.is_restricted,
-            "is_ultra_restricted": False,
-            "profile": {"real_name": user.name, "display_name": user.name},
-            **({"locale": user.locale} if with_locale else {}),
-        }

@@ -35,6 +35,9 @@ _KNOWN_ELEMENTS = _WITH_OPTIONS | {
 }  # fmt: skip
 _MAX_ELEMENTS = {"actions": 25, "context": 10}
 _MAX_OPTIONS = {"radio_buttons": 10, "checkboxes": 10, "overflow": 5}
+_WITH_GROUPS = {"static_select", "multi_static_select"}
+# Their options may be mrkdwn; those of menus are plain_text.
+_SPELLED_OUT = {"radio_buttons", "checkboxes"}
 
 
 def problems_in_message(blocks: Any) -> list[str]:
@@ -108,8 +111,11 @@ def _in_block(block: Json, at: str) -> Iterator[str]:
         yield from _length(block.get("text"), 1, 12_000, f"{at}/text")
     elif kind == "input":
         yield from _text(block.get("label"), 2000, f"{at}/label", plain=True)
-        if not isinstance(block.get("element"), dict):
+        element = block.get("element")
+        if not isinstance(element, dict):
             yield f"missing required field: element [json-pointer:{at}]"
+        elif element.get("type") in ("button", "overflow"):
+            yield f"unsupported type [json-pointer:{at}/element/type]"
         if block.get("hint") is not None:
             yield from _text(block["hint"], 2000, f"{at}/hint", plain=True)
     if kind in _MAX_ELEMENTS:
@@ -162,27 +168,81 @@ def _in_element(element: Any, at: str) -> Iterator[str]:
     if "action_id" in element:
         yield from _length(element["action_id"], 1, 255, f"{at}/action_id")
     if kind == "button":
-        yield from _text(element.get("text"), 75, f"{at}/text", plain=True)
-        yield from _length(element.get("value", ""), 0, 2000, f"{at}/value")
-        yield from _length(element.get("url", ""), 0, 3000, f"{at}/url")
-        if element.get("style") not in (None, "primary", "danger"):
-            yield f"must be a valid enum value [json-pointer:{at}/style]"
+        yield from _in_button(element, at)
     if element.get("placeholder") is not None:
         yield from _text(element["placeholder"], 150, f"{at}/placeholder", plain=True)
-    if kind in _WITH_OPTIONS and "option_groups" not in element:
-        yield from _options(element.get("options"), _MAX_OPTIONS.get(kind, 100), f"{at}/options")
+    if element.get("confirm") is not None:
+        yield from _confirm(element["confirm"], f"{at}/confirm")
+    yield from _in_menu(element, at)
 
 
-def _options(options: Any, most: int, at: str) -> Iterator[str]:
+def _in_button(element: Json, at: str) -> Iterator[str]:
+    yield from _text(element.get("text"), 75, f"{at}/text", plain=True)
+    yield from _length(element.get("value", ""), 0, 2000, f"{at}/value")
+    yield from _length(element.get("url", ""), 0, 3000, f"{at}/url")
+    if element.get("style") not in (None, "primary", "danger"):
+        yield f"must be a valid enum value [json-pointer:{at}/style]"
+
+
+def _in_menu(element: Json, at: str) -> Iterator[str]:
+    kind, most = element["type"], element.get("max_selected_items")
+    if kind.startswith("multi_") and most is not None and most < 1:
+        yield f"must be greater than 0 [json-pointer:{at}/max_selected_items]"
+    if kind in _WITH_GROUPS and "option_groups" in element:
+        yield from _groups(element, at)
+    elif kind in _WITH_OPTIONS:
+        yield from _options(element.get("options"), kind, f"{at}/options")
+    yield from _presets(element, at)
+
+
+def _options(options: Any, kind: str, at: str) -> Iterator[str]:
     """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
-    if not isinstance(options, list) or not options:
+    yield from _count(options, _MAX_OPTIONS.get(kind, 100), at)
+    for number, option in enumerate(options if isinstance(options, list) else []):
+        here, plain = f"{at}/{number}", kind not in _SPELLED_OUT
+        yield from _text(option.get("text"), 75, f"{here}/text", plain=plain)
+        yield from _length(option.get("value"), 1, 150, f"{here}/value")
+        if option.get("description") is not None:
+            yield from _text(option["description"], 75, f"{here}/description", plain=plain)
+        if option.get("url") is not None:
+            yield from _length(option["url"], 0, 3000, f"{here}/url")
+
+
+def _groups(element: Json, at: str) -> Iterator[str]:
+    """https://docs.slack.dev/reference/block-kit/composition-objects/option-group-object"""
+    if "options" in element:
+        yield f"only one of options and option_groups allowed [json-pointer:{at}]"
+    groups = element["option_groups"]
+    yield from _count(groups, 100, f"{at}/option_groups")
+    for number, group in enumerate(groups if isinstance(groups, list) else []):
+        here = f"{at}/option_groups/{number}"
+        yield from _text(group.get("label"), 75, f"{here}/label", plain=True)
+        yield from _options(group.get("options"), element["type"], f"{here}/options")
+
+
+def _presets(element: Json, at: str) -> Iterator[str]:
+    """What is chosen to begin with has to be among the options."""
+    groups = element.get("option_groups") or []
+    options = [*(element.get("options") or []), *(o for g in groups for o in g["options"])]
+    offered = [option.get("value") for option in options]
+    several = element.get("initial_options") or []
+    first = element.get("initial_option")
+    for chosen in [*several, *([first] if first else [])]:
+        if element["type"] in _WITH_OPTIONS and chosen.get("value") not in offered:
+            yield f"initial_option is not among the options [json-pointer:{at}]"
+
+
+def _confirm(found: Json, at: str) -> Iterator[str]:
+    """https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object"""
+    for name, most in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+        yield from _text(found.get(name), most, f"{at}/{name}", plain=name != "text")
+
+
+def _count(items: Any, most: int, at: str) -> Iterator[str]:
+    if not isinstance(items, list) or not items:
         yield f"no less than 1 items allowed [json-pointer:{at}]"
-        return
-    if len(options) > most:
+    elif len(items) > most:
         yield f"no more than {most} items allowed [json-pointer:{at}]"
-    for number, option in enumerate(options):
-        yield from _text(option.get("text"), 75, f"{at}/{number}/text")
-        yield from _length(option.get("value"), 1, 150, f"{at}/{number}/value")
 
 
 def _text(found: Any, most: int, at: str, *, plain: bool = False) -> list[str]:

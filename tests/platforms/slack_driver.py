@@ -12,9 +12,10 @@ from typing import Any, Unpack
 import httpx
 
 from tests.platforms.slack_api import WebApi
+from tests.platforms.slack_envelopes import envelope_for
 from tests.platforms.slack_model import Json, Message, RefusalError, View, Workspace
 from tests.platforms.slack_requests import JSON, Knobs, RequestBuilder, SignedRequest
-from tests.platforms.slack_text import encode_typed, plain, render
+from tests.platforms.slack_text import plain, render
 
 PATIENCE = 3.0  # https://docs.slack.dev/interactivity/handling-user-interaction
 
@@ -67,16 +68,30 @@ class Reply:
 
 
 class SlackDriver(RequestBuilder):
-    """`deliver_to` names the app; every request then goes there, signed, over real HTTP."""
+    """`deliver_to` names the app; every request then goes there, signed, over real HTTP.
+
+    After `deliver_by_socket` the same requests travel as envelopes on the app's WebSockets.
+    """
 
     def __init__(self, workspace: Workspace, api: WebApi, signing_secret: str) -> None:
         super().__init__(workspace, api, signing_secret)
         self.app_url = ""
         self.patience = PATIENCE
+        self._by_socket = False
         self._http: httpx.Client | None = None
 
     def deliver_to(self, app_url: str) -> None:
         self.app_url = app_url
+        self._by_socket = False
+
+    def deliver_by_socket(self) -> None:
+        """Somebody switched Socket Mode on: requests to the app's address are no more."""
+        self._by_socket = True
+
+    @property
+    def listens(self) -> bool:
+        """Does Slack know where the app is?"""
+        return self._by_socket or bool(self.app_url)
 
     # ---- what people do
 
@@ -148,25 +163,6 @@ class SlackDriver(RequestBuilder):
         made = self.request_for_shortcut(user, callback_id, message, **knobs)
         return self.send(made, what=callback_id)
 
-    def say(
-        self, user: str, channel: str | None, text: str, thread_ts: str | None = None
-    ) -> list[Reply]:
-        """A person writes. A mention in a channel fires app_mention *and* message, two ids."""
-        w, place = self.workspace, self.place(user, channel)
-        wire = encode_typed(text, w)
-        message = Message(place.id, w.next_ts(), user, wire, thread_ts=thread_ts)
-        message.client_msg_id = w.new_id("msg")
-        w.add_message(message)
-        kinds = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
-        event: Json = {**message.as_json(), "channel": place.id, "team": w.team_id}
-        event |= {"client_msg_id": message.client_msg_id, "event_ts": message.ts}
-        heard = []
-        if w.bot_user in place.members:
-            heard.append({**event, "channel_type": kinds[place.kind]})
-        if f"<@{w.bot_user}" in wire and place.kind in ("public", "private"):
-            heard.append({**event, "type": "app_mention"})
-        return [self.event(one) for one in heard]
-
     def event(
         self,
         event: Json,
@@ -193,10 +189,23 @@ class SlackDriver(RequestBuilder):
         raw = body.encode() if isinstance(body, str) else body
         return self.send(self.sign(raw, content_type, **knobs))
 
+    def redeliver(self, reply: Reply) -> Reply:
+        """The same event once more, as Slack does when nobody acknowledged it."""
+        if reply.request.headers["Content-Type"] != JSON:
+            raise AssertionError("Slack sends only events a second time")
+        before = int(reply.request.headers.get("X-Slack-Retry-Num", "0"))
+        again = {"X-Slack-Retry-Num": str(before + 1), "X-Slack-Retry-Reason": "http_timeout"}
+        return self.send(self.sign(reply.request.body, JSON, headers=again), reply.what)
+
     # ---- the wire
 
     def send(self, request: SignedRequest, what: str = "request") -> Reply:
-        """Send it as it is; sending `reply.request` again is a repeat, byte for byte."""
+        """Send it as it is; sending `reply.request` again is a repeat, byte for byte.
+
+        On a socket the repeat has the same payload in an envelope of its own.
+        """
+        if self._by_socket:
+            return self._send_by_socket(request, what)
         if not self.app_url:
             raise AssertionError("deliver_to(url) first: Slack does not know the app's address")
         with self.workspace.changed:
@@ -217,6 +226,14 @@ class SlackDriver(RequestBuilder):
             reply.error = "dispatch_failed"
         if reply.response is not None and reply.response.status_code != 200:
             reply.error = "dispatch_failed"
+        return reply
+
+    def _send_by_socket(self, request: SignedRequest, what: str) -> Reply:
+        delivery = self.api.socket.deliver(envelope_for(request), self.patience)
+        reply = Reply(request, None, self.workspace, delivery.error, what)
+        if delivery.error is None:
+            answer = delivery.answer
+            reply.response = httpx.Response(200, json=answer) if answer else httpx.Response(200)
         return reply
 
     def close(self) -> None:

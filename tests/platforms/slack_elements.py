@@ -31,6 +31,8 @@ _VALUES = {
     "conversations_select": ("selected_conversation", "initial_conversation"),
     "multi_conversations_select": ("selected_conversations", "initial_conversations"),
 }
+# Pressed and forgotten: they never stand in state.values.
+STATELESS = ("button", "overflow")
 
 
 def interactive(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
@@ -83,13 +85,21 @@ def element_state(element: Json, chosen: Any) -> Json:
     if kind not in _VALUES:
         raise AssertionError(f"the stand-in cannot fill a {kind}")
     name, preset = _VALUES[kind]
+    if kind == "overflow" and chosen is None:
+        raise AssertionError("an overflow menu needs `chosen`")
+    several = name.endswith("s")
+    if several and isinstance(chosen, str):
+        chosen = [chosen]
     value = element.get(preset) if chosen is None else chosen
     if chosen is not None and name == "selected_option":
         value = _option(element, chosen)
     if chosen is not None and name == "selected_options":
         value = [_option(element, one) for one in chosen]
-    if value is None and name.endswith("s"):
-        value = []
+    if several:
+        value = value or []
+        most = element.get("max_selected_items")
+        if most is not None and len(value) > most:
+            raise AssertionError(f"Slack lets nobody choose more than {most}")
     return {"type": kind, name: value}
 
 
@@ -107,7 +117,7 @@ def state(blocks: list[Json], values: Mapping[str, Any], *, complete: bool = Fal
     left = dict(values)
     found: Json = {}
     for block, element in interactive(blocks):
-        if element["type"] in ("button", "overflow"):
+        if element["type"] in STATELESS:
             continue
         names = (block["block_id"], element["action_id"], label(block, element))
         name = next((name for name in names if name in left), None)

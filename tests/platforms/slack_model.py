@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from tests.platforms.slack_clock import Clock
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -40,6 +41,9 @@ class User:
     is_restricted: bool = False
     deleted: bool = False
     is_bot: bool = False
+    is_ultra_restricted: bool = False
+    profile: Json = field(default_factory=dict)  # what a person filled in themselves
+    enterprise_user: Json | None = None
 
 
 @dataclass
@@ -73,12 +77,22 @@ class Message:
     deleted: bool = False
     reactions: list[tuple[str, str]] = field(default_factory=list)
     args: Json = field(default_factory=dict)
+    subtype: str | None = None
+    username: str | None = None  # a bot's, where it writes under a name of its own
+    files: list[Json] = field(default_factory=list)
 
     def as_json(self) -> Json:
         """https://docs.slack.dev/reference/events/message"""
         found: Json = {"type": "message", "user": self.user, "text": self.text, "ts": self.ts}
+        if self.subtype:
+            found["subtype"] = self.subtype
+        if self.subtype == "bot_message":
+            del found["user"]
+            found["username"] = self.username
         if self.bot_id:
             found["bot_id"] = self.bot_id
+        if self.files:
+            found["files"] = copy.deepcopy(self.files)
         if self.blocks:
             found["blocks"] = copy.deepcopy(self.blocks)
         if self.thread_ts:
@@ -133,7 +147,7 @@ class ResponseUrl:
     uses: int = 0
 
 
-class Workspace:
+class Workspace(Clock):
     team_id = "T0BANZHANG"
     team_domain = "banzhang-test"
     app_id = "A0BANZHANG"
@@ -141,7 +155,7 @@ class Workspace:
     bot_user = "U0BANZHANG"
 
     def __init__(self) -> None:
-        self.changed = threading.Condition(threading.RLock())
+        super().__init__()
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
         self.timeline: list[Message] = []  # every message, ephemeral and deleted ones too
@@ -151,31 +165,7 @@ class Workspace:
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
         self.files: dict[str, Json] = {}
-        self._ahead = 0.0
-        self._last_tick = 0
-        self._serial = 0
         self.add_user(self.bot_user, "banzhang", is_bot=True)
-
-    # ---- time: real, and a test may push it forward instead of sleeping
-
-    def now(self) -> float:
-        return time.time() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        with self.changed:
-            self._ahead += seconds
-            self.changed.notify_all()
-
-    def next_ts(self) -> str:
-        """A string key, unique and increasing: https://docs.slack.dev/messaging"""
-        with self.changed:
-            self._last_tick = max(self._last_tick + 100, int(self.now() * 1_000_000))
-            return f"{self._last_tick // 1_000_000}.{self._last_tick % 1_000_000:06d}"
-
-    def new_id(self, letter: str) -> str:
-        with self.changed:
-            self._serial += 1
-            return f"{letter}0{self._serial:07d}"
 
     # ---- people and places
 
@@ -188,9 +178,10 @@ class Workspace:
         is_restricted: bool = False,
         deleted: bool = False,
         is_bot: bool = False,
+        is_ultra_restricted: bool = False,
     ) -> User:
         with self.changed:
-            user = User(id, name, tz, locale, is_restricted, deleted, is_bot)
+            user = User(id, name, tz, locale, is_restricted, deleted, is_bot, is_ultra_restricted)
             self.users[id] = user
             return user
 
@@ -210,13 +201,21 @@ class Workspace:
             raise RefusalError("user_not_found")
         return user
 
-    def direct(self, *users: str) -> Channel:
-        """The DM (or group DM) between the bot and these people, opened when it is not yet."""
+    def find_direct(self, *users: str) -> Channel | None:
         with self.changed:
             wanted = sorted({*users, self.bot_user})
             for channel in self.channels.values():
                 if channel.kind in ("im", "mpim") and sorted(channel.members) == wanted:
                     return channel
+            return None
+
+    def direct(self, *users: str) -> Channel:
+        """The DM (or group DM) between the bot and these people, opened when it is not yet."""
+        with self.changed:
+            found = self.find_direct(*users)
+            if found is not None:
+                return found
+            wanted = sorted({*users, self.bot_user})
             single = len(wanted) <= 2
             letter, kind = ("D", "im") if single else ("G", "mpim")
             name = "" if single else "mpdm-" + "--".join(wanted)

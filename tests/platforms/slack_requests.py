@@ -98,7 +98,7 @@ class RequestBuilder:
         block, element = slack_elements.find(message.blocks, target)
         done = slack_elements.action(block, element, chosen, self.workspace.next_ts())
         state = slack_elements.state(message.blocks, values or {})
-        if element["type"] != "button":
+        if element["type"] not in slack_elements.STATELESS:
             state.setdefault(block["block_id"], {})[element["action_id"]] = (
                 slack_elements.element_state(element, chosen)
             )

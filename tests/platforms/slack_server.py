@@ -6,6 +6,8 @@ import asyncio
 import json
 import socket
 import threading
+import time
+from email.utils import formatdate
 from math import ceil
 from typing import Any
 
@@ -24,16 +26,30 @@ from tests.platforms.slack_faults import (
     Slow,
 )
 from tests.platforms.slack_model import Call, Json, Workspace
+from tests.platforms.slack_scopes import APP_LEVEL, Scopes
 
 LARGEST_BODY = 4 * 2**20
+OPEN = "apps.connections.open"  # the one method that wants the app-level token
 
 
 class SlackServer:
-    def __init__(self, workspace: Workspace, api: WebApi, faults: Faults, token: str) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        api: WebApi,
+        faults: Faults,
+        scopes: Scopes,
+        *,
+        token: str,
+        app_token: str,
+    ) -> None:
         self.workspace = workspace
         self.api = api
         self.faults = faults
+        self.scopes = scopes
         self.tokens = {token}
+        self.app_tokens = {app_token}
+        self.skew = 0.0
         self.pace: Pace | None = None
         self.origin = "http://127.0.0.1:1"  # nobody listens there before start()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,15 +83,19 @@ class SlackServer:
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_route("*", "/api/{method}", self._method)
         app.router.add_post("/upload/{file}", self._upload)
+        app.router.add_get("/link/", self.api.socket.link)
+        app.on_response_prepare.append(self._dated)
         app.router.add_post("/{kind:commands|actions}/{team}/{number}/{secret}", self._respond)
         # Slow answers that are still asleep must not hold up the end of a test.
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
         await runner.setup()
         await web.SockSite(runner, listening).start()
+        await self.api.socket.start()
         self._ready.set()
         try:
             await self._stop.wait()
         finally:
+            await self.api.socket.stop()
             await runner.cleanup()
 
     # ---- routes
@@ -83,10 +103,10 @@ class SlackServer:
     async def _method(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         args, malformed = await _arguments(request)
-        if malformed or (refusal := self._unauthorised(request, args)):
-            code = "invalid_json" if malformed else str(refusal)
-            self._note(method, args, code)
-            return _json({"ok": False, "error": code})
+        refusal = self._refusal(request, method, args, malformed)
+        if refusal is not None:
+            self._note(method, args, refusal["error"])
+            return self._json(refusal, method)
         channel = args.get("channel")
         if self.pace is not None:
             wait = self.pace.seconds_to_wait(method, channel, self.workspace.now())
@@ -103,16 +123,13 @@ class SlackServer:
         self._note(method, args, outcome)
         if isinstance(fault, Slow):
             await asyncio.sleep(fault.seconds)
-        return _json(found)
+        return self._json(found, method)
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         """https://docs.slack.dev/messaging/working-with-files — the second of three steps."""
         content = await request.read()
-        with self.workspace.changed:
-            file = self.workspace.files.get(request.match_info["file"])
-            if file is None or file["length"] != len(content):
-                return web.Response(status=400, text="length mismatch or unknown file")
-            file["content"] = content
+        if not self.api.files.take(request.match_info["file"], content):
+            return web.Response(status=400, text="length mismatch or unknown file")
         return web.Response(text=f"OK - {len(content)}")
 
     async def _respond(self, request: web.Request) -> web.StreamResponse:
@@ -130,18 +147,32 @@ class SlackServer:
         if problem is None:
             return web.Response(text="ok")
         gone = problem in ("used_url", "expired_url", "no_service")
-        return _json({"ok": False, "error": problem}, status=404 if gone else 400)
+        said = {"ok": False, "error": problem}
+        return self._json(said, "response_url", 404 if gone else 400)
 
     # ---- parts
 
-    def _unauthorised(self, request: web.Request, args: Json) -> str | None:
+    def _refusal(
+        self, request: web.Request, method: str, args: Json, malformed: bool
+    ) -> Json | None:
+        code = "invalid_json" if malformed else self._unauthorised(request, method, args)
+        if code is not None:
+            return {"ok": False, "error": code}
+        return self.scopes.refusal(method, args, self.workspace)
+
+    def _unauthorised(self, request: web.Request, method: str, args: Json) -> str | None:
         """https://docs.slack.dev/authentication/tokens"""
-        header = request.headers.get("Authorization", "")
-        token = header.removeprefix("Bearer ").strip() or args.pop("token", "")
-        args.pop("token", None)
+        header = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        parameter = args.pop("token", "")
+        token = header or parameter
         if not token:
             return "not_authed"
-        return None if token in self.tokens else "invalid_auth"
+        if method == OPEN and not header:
+            return "invalid_auth"  # its page: "passing it as a POST parameter" is an error
+        app_level = token in self.app_tokens
+        if not app_level and token not in self.tokens:
+            return "invalid_auth"
+        return None if app_level == (method == OPEN) else "not_allowed_token_type"
 
     async def _fail(
         self, fault: Fault, request: web.Request, method: str, args: Json
@@ -149,16 +180,26 @@ class SlackServer:
         if isinstance(fault, RateLimited):
             self._note(method, args, "ratelimited")
             said = {"ok": False, "error": "ratelimited"}
-            return _json(said, 429, {"Retry-After": str(fault.retry_after)})
+            return self._json(said, method, 429, {"Retry-After": str(fault.retry_after)})
         if isinstance(fault, ServerError):
             self._note(method, args, f"HTTP {fault.status}")
             kind, body = fault.content_type, fault.body
             return web.Response(status=fault.status, text=body, content_type=kind)
         if isinstance(fault, SlackError):
             self._note(method, args, fault.code)
-            return _json({"ok": False, "error": fault.code})
+            return self._json({"ok": False, "error": fault.code}, method)
         self._note(method, args, type(fault).__name__)
         return _hang_up(request)
+
+    def _json(
+        self, body: Json, method: str, status: int = 200, headers: dict[str, str] | None = None
+    ) -> web.Response:
+        granted = {"x-oauth-scopes": APP_LEVEL if method == OPEN else self.scopes.header}
+        return web.json_response(body, status=status, headers={**granted, **(headers or {})})
+
+    async def _dated(self, request: web.Request, response: web.StreamResponse) -> None:
+        # Real time, not the workspace's: it is what an app compares its own clock with.
+        response.headers["Date"] = formatdate(time.time() + self.skew, usegmt=True)
 
     def _note(self, method: str, args: Json, outcome: str) -> None:
         self.workspace.note_call(Call(method, args, self.workspace.now(), outcome))
@@ -178,11 +219,6 @@ async def _arguments(request: web.Request) -> tuple[Json, bool]:
     elif request.method == "POST":
         args.update({k: v for k, v in (await request.post()).items() if isinstance(v, str)})
     return args, False
-
-
-def _json(body: Json, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    scopes = {"x-oauth-scopes": "commands,chat:write,im:write,users:read,reactions:write"}
-    return web.json_response(body, status=status, headers={**scopes, **(headers or {})})
 
 
 def _hang_up(request: web.Request) -> web.Response:

@@ -113,8 +113,12 @@ def _element(part: Any, workspace: Workspace) -> str:
         return f"[{_text(part.get('text'), workspace)}]"
     if kind == "image":
         return str(part.get("alt_text", ""))
+    groups = part.get("option_groups", [])
+    options = [*part.get("options", []), *(one for group in groups for one in group["options"])]
+    choices = [_text(option.get("text"), workspace) for option in options]
+    if kind == "overflow":
+        return f"[⋯ {' / '.join(choices)}]"
     shown = part.get("initial_value") or _text(part.get("placeholder"), workspace)
-    choices = [_text(option.get("text"), workspace) for option in part.get("options", [])]
     return f"[{shown or ' / '.join(choices)} ▾]" if shown or choices else ""
 
 
@@ -129,7 +133,7 @@ def _rich(elements: list[Json], workspace: Workspace) -> Iterator[str]:
 
 
 def plain(message: Message | View | Json, workspace: Workspace) -> str:
-    """All that a person can read of it: the notification's text and the blocks.
+    """All that a person can read of it: the notification's text, the blocks, the files' titles.
 
     The text is left out when the blocks say the same, so nothing is counted twice; it is kept
     when they differ, because a phone's lock screen shows it.
@@ -140,5 +144,6 @@ def plain(message: Message | View | Json, workspace: Workspace) -> str:
     body = message.as_json() if isinstance(message, Message) else message
     text = render(str(body.get("text") or ""), workspace)
     blocks = on_screen(body.get("blocks") or [], workspace)
-    said = all(line.strip() in blocks for line in text.splitlines())
-    return blocks if blocks and said else "\n".join(part for part in (text, blocks) if part)
+    said = bool(blocks) and all(line.strip() in blocks for line in text.splitlines())
+    files = [str(file["title"]) for file in body.get("files") or []]
+    return "\n".join(part for part in ("" if said else text, blocks, *files) if part)
