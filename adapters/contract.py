@@ -29,6 +29,17 @@ class Capabilities:
     """Can one person in a group be answered so that nobody else reads it?"""
     edits: bool
     structured_mentions: bool
+    slash_commands: bool = False
+    threads: bool = False
+    """Are answers and replies kept together under the message they belong to?"""
+    reactions: bool = False
+    message_shortcuts: bool = False
+    menus: bool = False
+    files: bool = False
+    own_page: bool = False
+    """Does each person have a page of their own with the bot?"""
+    local_times: bool = False
+    """Does the platform itself show times in each reader's zone?"""
     max_bytes: int | None = None
 
 
@@ -55,6 +66,26 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A team's home group, as the doctor knows it."""
+
+    chat_id: str
+    name: str
+    team: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What the doctor knows before a platform is asked."""
+
+    now: datetime
+    base_url: str = ""
+    homes: Sequence[Home] = ()
+    heard: Callable[[str], bool] = lambda _beginning: False
+    """Whether events whose keys begin like this have come in lately."""
+
+
 class Finding(NamedTuple):
     """Something the doctor looked at: is it fine, and one sentence that says where to click."""
 
@@ -74,23 +105,28 @@ class DeliveryFailed(Exception):
     """A message did not arrive, or nobody knows.
 
     outcome: "retry" (surely not taken: try again after `after` seconds), "unknown" (the line died
-    after it may have been taken), "dead" (will never work as it is). `scope` says what the wait
-    holds for.
+    after it may have been taken), "dead" (will never work as it is), "paced" (not even tried: it is
+    not its turn for `after` seconds). `scope` says what the wait holds for; of a method the adapter
+    keeps count itself. `why` is a word of the platform's: what it means to people stands in the
+    catalogues under `delivery.because.PLATFORM.WHY`. `gone`: the account it was for is there no
+    more.
     """
 
     def __init__(
         self,
-        outcome: Literal["retry", "unknown", "dead"],
+        outcome: Literal["retry", "unknown", "dead", "paced"],
         why: str,
         *,
         after: float | None = None,
-        scope: Literal["address", "platform"] = "address",
+        scope: Literal["address", "method", "platform"] = "address",
+        gone: bool = False,
     ) -> None:
         super().__init__(why)
         self.outcome = outcome
         self.why = why
         self.after = after
         self.scope = scope
+        self.gone = gone
 
 
 class Adapter(Protocol):
@@ -121,7 +157,7 @@ class Adapter(Protocol):
     async def stop(self) -> None:
         """Close everything, in bounded time."""
 
-    async def examine(self) -> Sequence[Finding]:
+    async def examine(self, checkup: Checkup) -> Sequence[Finding]:
         """For the doctor: real calls to the platform, before start() or without it."""
 
     def trouble(self) -> str | None:

@@ -31,7 +31,9 @@ audit = typer.Typer(no_args_is_help=True, help="The append-only log.")
 sop = typer.Typer(no_args_is_help=True, help="Procedures.")
 cli.add_typer(admin, name="admin")
 cli.add_typer(audit, name="audit")
+slack = typer.Typer(no_args_is_help=True, help="Setting Slack up.")
 cli.add_typer(sop, name="sop")
+cli.add_typer(slack, name="slack")
 out = Console()
 DEMO_PORT = 8765
 
@@ -119,8 +121,8 @@ def serve(
     adapters = make_adapters(settings, clock)
     if not adapters:
         raise Trouble(
-            "No platform is set. Set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET in .env,"
-            " or try `banzhang demo`."
+            "No platform is set. For Slack set SLACK_BOT_TOKEN and SLACK_APP_TOKEN in .env"
+            " (`banzhang slack manifest` begins it), or try `banzhang demo`."
         )
     engine = make_engine(settings.database_url)
     lock = hold(engine)
@@ -161,8 +163,9 @@ def doctor() -> None:
     from bot.clock import WallClock
 
     settings = read_settings()
-    adapters = make_adapters(settings, WallClock())
-    findings = asyncio.run(operations.check_up(settings, adapters))
+    clock = WallClock()
+    adapters = make_adapters(settings, clock)
+    findings = asyncio.run(operations.check_up(settings, adapters, clock.now()))
     for fine, sentence in findings:
         out.print(f"[green]✓[/green] {sentence}" if fine else f"[red]✗[/red] {sentence}")
     if not all(fine for fine, _sentence in findings):
@@ -217,6 +220,19 @@ def sop_check(folder: Annotated[Path | None, typer.Argument()] = None) -> None:
     from bot import operations
 
     out.print(operations.check_scripts(folder or read_settings().sop_dir))
+
+
+@slack.command("manifest")
+def slack_manifest(
+    url: Annotated[
+        str | None, typer.Option(help="The bot's public address; without it: Socket Mode.")
+    ] = None,
+) -> None:
+    """What to paste into Slack to make the app; the first line is a link that does it."""
+    from bot.app import slack_manifest as make
+
+    link, text = make(read_settings().locale, url)
+    sys.stdout.write(f"# {link}\n{text}")
 
 
 @cli.command()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -21,6 +21,7 @@ from adapters import PLATFORMS
 from adapters.contract import Adapter
 from bot.clock import Clock
 from bot.dispatch import Dispatch
+from bot.messages import Locale
 from bot.outbox import Delivery
 from bot.router import Router
 from bot.schedule import Schedule
@@ -30,7 +31,9 @@ from bot.web import health_routes, platform_routes
 from bot.words import reader_for, warm_up
 from handlers.attendance.evidence import note_evidence
 from handlers.people.granting import make_admin
+from handlers.people.page import outdated
 from handlers.people.policies import policies_of
+from handlers.queries.threads import query_above
 from handlers.queries.timers import missed as missed_reminders
 from handlers.upkeep import timers as upkeep
 from storage import migrate
@@ -58,6 +61,16 @@ def make_adapters(settings: Settings, clock: Clock) -> list[Adapter]:
     ]
 
 
+def slack_manifest(locale: Locale, url: str | None) -> tuple[str, str]:
+    """Slack's one-click link and the manifest in it, as YAML; with `url` for HTTP."""
+    from adapters.slack import manifest
+
+    reader = reader_for(locale, "UTC", datetime.now(UTC))
+    verbs = {command.name for command in handlers.COMMANDS}
+    made = manifest.manifest(reader.plain, verbs, url)
+    return manifest.one_click(made), manifest.dumped(made)
+
+
 class Bot:
     """Everything that runs, built and wired. Tests build it with other parts."""
 
@@ -77,10 +90,16 @@ class Bot:
         self.transactions = make_transactions(self.engine, make_cipher(settings), self._told)
         self.dispatch = Dispatch(
             self.transactions,
-            Router(handlers.following(scripts), lambda team: policies_of(team).guests),
+            Router(
+                handlers.following(scripts),
+                handlers.listening(scripts),
+                lambda team: policies_of(team).guests,
+                query_above,
+            ),
             handlers.TIMERS,
             self.adapters,
             note_evidence,
+            outdated,
         )
         self.delivery = Delivery(self.transactions, self.adapters, clock)
         self.schedule = Schedule(self.dispatch, self.transactions, clock)

@@ -56,6 +56,8 @@ class Reading:
     zone: ZoneInfo
     command: Command
     verbs: Verbs
+    about: int | None = None
+    """The number of the query in whose thread it was said: there Q7 need not be typed."""
 
     @property
     def example(self) -> Text:
@@ -113,11 +115,24 @@ def read_alone(reading: Reading, argument: Argument, raw: str) -> Value:
 
 def _read_one(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str]:
     rest = rest.lstrip(SEPARATORS)
+    if is_about(reading, argument) and not _names_a_query(rest):
+        return reading.about, rest
     if argument.before:
         rest = _after_keyword(argument.before, rest)
     if not rest and argument.kind != "people":
         return None, rest
     return READERS[argument.kind](reading, argument, rest)
+
+
+def is_about(reading: Reading, argument: Argument) -> bool:
+    """Whether the thread says which query is meant."""
+    return reading.about is not None and argument.kind == "id" and "Q" in argument.prefixes
+
+
+def _names_a_query(rest: str) -> bool:
+    """Q7, and not the 8 of "reply 8:00 is fine"."""
+    found = SHORT_ID.match(rest.translate(HALF_WIDTH))
+    return found is not None and found[1].upper() == "Q"
 
 
 def _after_keyword(keywords: tuple[str, ...], rest: str) -> str:
@@ -238,11 +253,12 @@ def _people(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str
             rest = rest[1 + length :]
         else:
             break
-    in_text = {int(index) for index in MARK.findall(reading.event.text)}
+    typed_in = (reading.event.text, *reading.event.arguments.values())
+    in_text = {int(index) for words in typed_in for index in MARK.findall(words)}
     placeless = (n for n in range(len(reading.event.mentions)) if n not in in_text)
     if not earlier:
         found.extend(_mentioned(reading, index) for index in placeless)
-    if not found and rest:
+    if not found and rest and argument.required:
         person, rest = _bare_name(reading, argument, rest)
         found.append(person)
     unique = {person.id: person for person in found}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from bot.messages import Address, Answer, Chat, Role, Tick
+from bot.messages import Address, Answer, Chat, Event, Role, Tick
 from storage.tables.people import Person
 from storage.tables.teams import Team
 from storage.uow import UnitOfWork
@@ -57,15 +57,13 @@ class Request:
     now: datetime
     """When we received it."""
     arguments: Mapping[str, Value] = field(default_factory=dict)
+    message: str = ""
+    """The handle of the message that gave it, or that it is about; "" where there is none."""
 
     @property
     def place(self) -> Address:
         """Where it was said, as an address one can answer to later."""
-        if self.chat.kind == "direct":
-            return Address(platform=self.platform, kind="person", id=self.chat.id)
-        return Address(
-            platform=self.platform, kind="group", id=self.chat.id, thread=self.chat.thread
-        )
+        return place_of(self.platform, self.chat)
 
     def number(self, name: str) -> int:
         """The number of a short id."""
@@ -101,8 +99,49 @@ class Request:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something somebody did that is no command: a reaction, an edit, talk in a thread …"""
+
+    event: Event
+    person: Person
+    team: Team | None
+    roles: frozenset[Role]
+    words: str
+    """What the message says, with names for mentions and without a verb."""
+
+    @property
+    def place(self) -> Address:
+        """Where it happened, as an address one can answer to later."""
+        return place_of(self.event.platform, self.event.chat)
+
+    @property
+    def now(self) -> datetime:
+        """When we received it."""
+        return self.event.received_at
+
+
+def place_of(platform: str, chat: Chat) -> Address:
+    """A chat as an address."""
+    if chat.kind == "direct":
+        return Address(platform=platform, kind="person", id=chat.id)
+    return Address(platform=platform, kind="group", id=chat.id, thread=chat.thread)
+
+
 Handler = Callable[[Request, UnitOfWork], Answer]
 TimerHandler = Callable[[Tick, UnitOfWork], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One line of the table of signals.
+
+    `concerns` is a cheap look, for most of what a group says is no business of the bot's: what does
+    not concern it is neither written down nor answered. `run` may have nothing to say.
+    """
+
+    concerns: Callable[[Event, UnitOfWork], bool]
+    run: Callable[[Signal, UnitOfWork], Answer | None]
 
 
 @dataclass(frozen=True, slots=True)

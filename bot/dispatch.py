@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from adapters.contract import Adapter
-from bot.commands import Command, Request, TimerHandler
+from bot.commands import Command, Request, TimerHandler, place_of
 from bot.messages import (
     Address,
     Answer,
@@ -37,6 +37,9 @@ TIMERS_PER_COMMIT = 200
 Evidence = Callable[[UnitOfWork, int, datetime], None]
 """Told when a person did something that shows they are at work."""
 
+Afterwards = Callable[[UnitOfWork, datetime], None]
+"""Called before each commit, when all that was to be done is done."""
+
 
 class Dispatch:
     """Events and ticks, each in a transaction."""
@@ -48,23 +51,29 @@ class Dispatch:
         timers: Mapping[str, TimerHandler],
         adapters: Mapping[str, Adapter],
         evidence: Evidence,
+        afterwards: Afterwards,
     ) -> None:
         self._transactions = transactions
         self._router = router
         self._timers = timers
         self._adapters = adapters
         self._evidence = evidence
+        self._afterwards = afterwards
 
     # --- events ------------------------------------------------------------------------------
 
     async def receive(self, event: Event) -> Reply | None:
         """Handle an event once; a repeat gets the stored answer. None: it is not for the bot."""
-        if event.kind == "text" and not event.addressed:
+        if event.kind == "text" and not event.addressed and not event.under:
             return None
         EVENTS.labels(event.platform, event.kind).inc()
         return await self._transactions.run(lambda uow: self._once(event, uow))
 
     def _once(self, event: Event, uow: UnitOfWork) -> Reply | None:
+        if not self._router.concerns(event, uow):
+            return None
+        if event.kind == "reaction" and not event.text:
+            return self._reply(event, uow).model_copy(update={"wants_message": True})
         if not uow.inbox.claim(event):
             told = uow.inbox.answered(event.platform, event.key)
             return told and self._placed_for(event, told, uow)
@@ -72,6 +81,7 @@ class Dispatch:
         if told.form is None:
             # As it was given, not as it was placed: what comes again is placed anew.
             uow.inbox.answer(event, told, fingerprint)
+        self._afterwards(uow, event.received_at)
         return placed
 
     def _handled(self, event: Event, uow: UnitOfWork) -> tuple[Reply, Reply, str | None]:
@@ -113,6 +123,8 @@ class Dispatch:
         form, answer = routed.form, routed.answer
         if routed.command is not None and routed.request is not None:
             answer = self._run(routed.command, routed.request, uow)
+        if routed.listener is not None and routed.signal is not None:
+            answer = routed.listener.run(routed.signal, uow)
         if answer is not None:
             words, card = uow.recipients.for_platform(answer.words, answer.card, event.platform)
             answer = answer.model_copy(update={"words": words, "card": card})
@@ -145,9 +157,16 @@ class Dispatch:
         if answer is None or reply.errors:
             return reply
         group = event.chat.kind == "group"
-        inline = adapter.answers_inline(event)
-        if answer.private and group and not (inline and adapter.capabilities.private_in_groups):
-            self._to_person(event, answer, uow)
+        inline, whispers = adapter.answers_inline(event), adapter.capabilities.private_in_groups
+        if group and whispers and event.kind in ("button", "form") and not answer.private:
+            # The card in the group tells the group; the answer is for who pressed.
+            answer = answer.model_copy(update={"private": True})
+            reply = reply.model_copy(update={"answer": answer})
+        if answer.private and group and not (inline and whispers):
+            if whispers:
+                self._queue(event, _place(event, only_for=event.user.id), answer, uow)
+            else:
+                self._to_person(event, answer, uow)
             if not inline:
                 return reply.model_copy(update={"answer": None})
             told = text("answer.sent_privately", person=speaker)
@@ -159,10 +178,7 @@ class Dispatch:
         if inline:
             return reply
         if group:
-            place = Address(
-                platform=event.platform, kind="group", id=event.chat.id, thread=event.chat.thread
-            )
-            self._queue(event, place, answer, uow)
+            self._queue(event, _place(event), answer, uow)
         else:
             self._to_person(event, answer, uow)
         return reply.model_copy(update={"answer": None})
@@ -174,7 +190,8 @@ class Dispatch:
     def _queue(self, event: Event, place: Address, answer: Answer, uow: UnitOfWork) -> None:
         key = f"answer/{event.platform}/" + hashlib.sha256(event.key.encode()).hexdigest()[:40]
         uow.outbox.put(
-            Send(to=place, key=key, words=answer.words, card=answer.card), event.received_at
+            Send(to=place, key=key, words=answer.words, card=answer.card),
+            event.received_at,
         )
 
     def _refusal(self, event: Event, refused: Refused, uow: UnitOfWork) -> Reply:
@@ -185,18 +202,18 @@ class Dispatch:
         return reply
 
     def _reply_alone(self, event: Event, words: Words, uow: UnitOfWork) -> Reply:
-        """A private reply made after a rollback, from what is still known of the person."""
+        """A private reply made after a rollback."""
+        resolved, _card = uow.recipients.for_platform(words, None, event.platform)
+        answer = Answer(words=resolved, private=True)
+        return self._reply(event, uow).model_copy(update={"answer": answer})
+
+    def _reply(self, event: Event, uow: UnitOfWork) -> Reply:
+        """A reply that says nothing yet, for what is known of the person without meeting them."""
         person = uow.people.find(event.platform, event.user.id)
         team = uow.teams.bound(event.platform, event.chat.id) or uow.teams.first()
         chosen = (person and person.locale) or event.user.locale or team.locale
         zone = (person and person.zone) or event.user.zone or team.zone
-        resolved, _card = uow.recipients.for_platform(words, None, event.platform)
-        return Reply(
-            answer=Answer(words=resolved, private=True),
-            locale=known_locale(chosen),
-            zone=zone,
-            at=event.received_at,
-        )
+        return Reply(locale=known_locale(chosen), zone=zone, at=event.received_at)
 
     # --- ticks -------------------------------------------------------------------------------
 
@@ -223,6 +240,7 @@ class Dispatch:
                 uow.timers.failed(timer_id, now)
             else:
                 self._fired(tick)
+        self._afterwards(uow, now)
         uow.timers.hold_back([timer_id for timer_id, _tick in due], now)
         return len(due)
 
@@ -238,9 +256,14 @@ def _mention(event: Event, person: Person | None) -> Mention:
     return Mention(person_id=person.id if person else 0, name=name, user_id=event.user.id)
 
 
+def _place(event: Event, only_for: str | None = None) -> Address:
+    """The group of an event, or one person in it."""
+    return place_of(event.platform, event.chat).model_copy(update={"only_for": only_for})
+
+
 def _fingerprint(event: Event) -> str:
     """The same person, the same chat, the same words: one hash."""
-    parts = [event.user.id, event.chat.id, event.chat.thread or "", event.kind, event.command]
+    parts = [event.user.id, event.chat.id, event.under, event.kind, event.command]
     parts += [" ".join(event.text.split()), *(user.id for user in event.mentions)]
     parts += [f"{name}={value}" for name, value in sorted(event.arguments.items())]
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

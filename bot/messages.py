@@ -109,6 +109,7 @@ class Span(NamedTuple):
     text: str
     user_id: str | None = None
     at: datetime | None = None
+    style: Literal["when", "clock", "date"] = "when"
 
 
 class Reader(Protocol):
@@ -147,6 +148,13 @@ class CardField(Model):
     value: Words
 
 
+class Menu(Model):
+    """Buttons of which one chooses: a menu where the platform has menus, else buttons in a row."""
+
+    label: Words
+    choices: tuple[Button, ...]
+
+
 class Card(Model):
     """One model for all platforms; each shows of it what it can."""
 
@@ -154,6 +162,20 @@ class Card(Model):
     body: tuple[Words, ...] = ()
     fields: tuple[CardField, ...] = ()
     buttons: tuple[Button, ...] = ()
+    menus: tuple[Menu, ...] = ()
+
+
+class Page(Model):
+    """A person's own page on a platform that has one, such as Slack's App Home."""
+
+    cards: tuple[Card, ...]
+
+
+class File(Model):
+    """A text file that goes along with a message."""
+
+    name: str
+    content: str
 
 
 class FormOption(Model):
@@ -164,11 +186,14 @@ class FormOption(Model):
 
 
 class FormField(Model):
-    """One question of a form; `kind` chooses the widget."""
+    """One question of a form; `kind` chooses the widget.
+
+    "people" and "choices" take several; where a platform has no such widget, a line does.
+    """
 
     name: str
     label: Words
-    kind: Literal["line", "paragraph", "menu"] = "line"
+    kind: Literal["line", "paragraph", "menu", "choices", "people"] = "line"
     options: tuple[FormOption, ...] = ()
     hint: Words | None = None
     required: bool = True
@@ -187,12 +212,14 @@ class Form(Model):
 
 
 class Address(Model):
-    """A durable place on a platform: a person's direct messages or a group."""
+    """A durable place on a platform: a person's direct messages, their own page, or a group."""
 
     platform: str
-    kind: Literal["person", "group"]
+    kind: Literal["person", "group", "page"]
     id: str
     thread: str | None = None
+    only_for: str | None = None
+    """The one account in a group that reads it; by direct message where that cannot be."""
 
 
 class ToPerson(Model):
@@ -223,6 +250,9 @@ class Send(Model):
     key: str
     words: Words | None = None
     card: Card | None = None
+    page: Page | None = None
+    """In place of words and card, to an address of kind "page": the newest alone is shown."""
+    file: File | None = None
     edits: str | None = None
     priority: Priority = "person"
 
@@ -241,9 +271,15 @@ class Outgoing(Model):
     address: Address
     words: Words | None = None
     card: Card | None = None
+    page: Page | None = None
+    file: File | None = None
     edits_handle: str | None = None
     message_id: int
     attempt: int = 1
+    uncertain_since: AwareDatetime | None = None
+    """When it was first tried, where an earlier attempt may have been taken: look before saying it
+    again.
+    """
 
 
 # --- what comes in -------------------------------------------------------------------------------
@@ -267,6 +303,12 @@ class Chat(Model):
     thread: str | None = None
 
 
+Happening = Literal["reaction", "edited", "deleted", "account", "page", "invited"]
+"""What people do beside giving commands: react to a message, change or delete theirs, change or
+lose their account, open their own page, take the bot into a group.
+"""
+
+
 class Event(Model):
     """Something a person did, decoded and verified, the same for all platforms.
 
@@ -277,7 +319,7 @@ class Event(Model):
 
     platform: str
     key: str
-    kind: Literal["text", "button", "form"]
+    kind: Literal["text", "button", "form"] | Happening
     user: User
     chat: Chat
     text: str = ""
@@ -286,6 +328,17 @@ class Event(Model):
     arguments: dict[str, str] = {}
     addressed: bool = True
     can_open_form: bool = False
+    can_offer_form: bool = False
+    """No form can open at once, but a button could open one."""
+    message: str = ""
+    """The handle of the message that was said, or that it is about; "" where there is none."""
+    under: str = ""
+    """The handle of the message above: the first one of the thread, or the one that is quoted."""
+    author: User | None = None
+    """Who wrote the message it is about, where that is somebody else's."""
+    emoji: str = ""
+    gone: bool = False
+    """The account is there no more."""
     at: AwareDatetime
     received_at: AwareDatetime
 
@@ -313,6 +366,8 @@ class Reply(Model):
     answer: Answer | None = None
     form: Form | None = None
     errors: dict[str, Words] = {}
+    wants_message: bool = False
+    """Nothing was done yet: hand the event over again with the text of the message it is about."""
     locale: Locale
     zone: str
     at: AwareDatetime

@@ -5,7 +5,9 @@ Each function returns what to print, or raises Trouble with one plain sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import sop_scripts
-from adapters.contract import Adapter, Finding
+from adapters.contract import Adapter, Checkup, Finding, Home
 from bot.settings import Settings
 from storage import migrate
 from storage.cipher import CannotOpen, Cipher
@@ -84,14 +86,49 @@ def check_scripts(folder: Path | None) -> str:
     return f"{len(scripts)} procedures are fine: {', '.join(sorted(scripts))}"
 
 
-async def check_up(settings: Settings, adapters: Sequence[Adapter]) -> list[Finding]:
+async def check_up(settings: Settings, adapters: Sequence[Adapter], now: datetime) -> list[Finding]:
     """The doctor's findings about settings, database, procedures and each platform."""
-    findings = [_check(lambda: check_scripts(settings.sop_dir))]
     engine = make_engine(settings.database_url)
     try:
-        findings.append(_check(lambda: _database(engine)))
+        database = _check(lambda: _database(engine))
+        findings = [_check(lambda: check_scripts(settings.sop_dir)), database]
+        findings += _the_rest(settings, adapters)
+        for adapter in adapters:
+            known = Checkup(now, settings.base_url)
+            if database.fine:
+                known = _known(engine, adapter.name, known)
+            findings += await adapter.examine(known)
     finally:
         engine.dispose()
+    return findings
+
+
+def _known(engine: Engine, platform: str, checkup: Checkup) -> Checkup:
+    """What the database tells of a platform: the teams' homes there, and what came in."""
+
+    def heard(beginning: str) -> bool:
+        with _looking(engine) as uow:
+            return uow.inbox.heard(platform, beginning)
+
+    with _looking(engine) as uow:
+        homes = tuple(
+            Home(home.chat_id, home.name, team.name)
+            for team in uow.teams.all()
+            for home in uow.teams.home_groups(team.id)
+            if home.platform == platform
+        )
+    return replace(checkup, homes=homes, heard=heard)
+
+
+@contextmanager
+def _looking(engine: Engine) -> Iterator[UnitOfWork]:
+    """A unit of work that only reads, and nothing that is sealed."""
+    with engine.connect().execution_options(reading=True) as connection:
+        yield UnitOfWork(Session(connection), Cipher(None))
+
+
+def _the_rest(settings: Settings, adapters: Sequence[Adapter]) -> list[Finding]:
+    findings = []
     if settings.secret_key is None:
         findings.append(
             Finding(
@@ -109,13 +146,12 @@ async def check_up(settings: Settings, adapters: Sequence[Adapter]) -> list[Find
             Finding(
                 False,
                 (
-                    "No platform is set. For Slack set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET"
-                    " (api.slack.com/apps, your app, OAuth & Permissions and Basic Information)."
+                    "No platform is set. For Slack set SLACK_BOT_TOKEN and SLACK_APP_TOKEN"
+                    " (api.slack.com/apps, your app, OAuth & Permissions and Basic Information);"
+                    " `banzhang slack manifest` begins it."
                 ),
             )
         )
-    for adapter in adapters:
-        findings += await adapter.examine()
     return findings
 
 

@@ -155,12 +155,11 @@ class Delivery:
         adapter = self._adapters[message.address.platform]
         now = self._clock.now()
         outgoing = Outgoing(
-            address=message.address,
-            words=message.words,
-            card=message.card,
+            **dict(message.body),
             edits_handle=message.edits_handle,
             message_id=message.id,
             attempt=message.attempt,
+            uncertain_since=message.uncertain_since,
         )
         try:
             async with asyncio.timeout(LONGEST_SEND):
@@ -185,6 +184,17 @@ class Delivery:
 
     def _failed(self, message: Leased, failed: DeliveryFailed) -> Outcome:
         """What becomes of a message that did not arrive, or perhaps did."""
+        now = self._clock.now()
+        wait = timedelta(seconds=failed.after if failed.after is not None else _back_off(message))
+        if failed.outcome == "paced":
+            return Outcome(
+                message.id,
+                message.queue,
+                "pending",
+                message.attempt,
+                counted=False,
+                ready_at=now + wait,
+            )
         log.warning(
             "message not sent",
             message=message.id,
@@ -192,8 +202,6 @@ class Delivery:
             why=failed.why,
             attempt=message.attempt,
         )
-        now = self._clock.now()
-        wait = timedelta(seconds=failed.after if failed.after is not None else _back_off(message))
         if failed.scope == "platform":
             platform = message.address.platform
             # Of several who are told to wait, the longest wait counts.
@@ -211,6 +219,7 @@ class Delivery:
             message.attempt,
             error=failed.why,
             uncertain=uncertain,
+            gone=message.address if failed.gone else None,
             ready_at=now + (wait if state == "pending" else timedelta(0)),
         )
 

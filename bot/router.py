@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from bot.arguments import (
+    GRANTABLE,
     SHORT_ID,
     Missing,
     Reading,
     expand,
+    is_about,
     keep,
     read_alone,
     read_each,
     read_line,
 )
-from bot.commands import Argument, Command, Request, Value
+from bot.commands import Argument, Command, Listener, Request, Signal, Value
 from bot.messages import (
     Answer,
     Button,
@@ -45,6 +48,8 @@ ENGLISH_COURTESIES = ("ok", "okay", "thanks", "thank you", "thx", "got it")
 COURTESIES = frozenset((*CHINESE_COURTESIES, *ENGLISH_COURTESIES))
 CANCEL_WORDS = frozenset(("cancel", "取消", "算了"))
 LONGEST_BUTTON_TEXT = 600
+HEARD = "heard"
+"""The signal of talk in a thread that is not said to the bot."""
 PARAGRAPHS = frozenset(("question", "words", "note", "reason", "value"))
 
 
@@ -61,27 +66,52 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What came of an event: a command to run, a form to open, or words to say at once."""
+    """What came of an event: a command to run, a signal to follow, a form to open, or words to say
+    at once.
+    """
 
     command: Command | None = None
     request: Request | None = None
+    listener: Listener | None = None
+    signal: Signal | None = None
     form: Form | None = None
     answer: Answer | None = None
 
 
 class Router:
-    """Reads events by the table of commands it is given."""
+    """Reads events by the tables of commands and signals it is given.
 
-    def __init__(self, commands: Iterable[Command], guests_allowed: Callable[[Team], bool]) -> None:
+    `about` says which query a message stands under, if any.
+    """
+
+    def __init__(
+        self,
+        commands: Iterable[Command],
+        signals: Mapping[str, Listener],
+        guests_allowed: Callable[[Team], bool],
+        about: Callable[[Event, UnitOfWork], int | None],
+    ) -> None:
         self._commands: Mapping[str, Command] = {one.name: one for one in commands}
+        self._signals = signals
         self._verbs = Verbs(self._commands.values())
         self._guests_allowed = guests_allowed
+        self._about = about
+
+    def concerns(self, event: Event, uow: UnitOfWork) -> bool:
+        """Whether it is the bot's business at all. What is said to it always is."""
+        if event.kind == "text":
+            return event.addressed or self._is_heard(event, uow)
+        listener = self._signals.get(event.kind)
+        return listener is None or listener.concerns(event, uow)
+
+    def _is_heard(self, event: Event, uow: UnitOfWork) -> bool:
+        return bool(event.under) and self._signals[HEARD].concerns(event, uow)
 
     # --- who ---------------------------------------------------------------------------------
 
     def sender(self, event: Event, uow: UnitOfWork) -> Sender:
         """The person behind the event, their team in this chat, and what they may do."""
-        person = uow.people.meet(event.platform, event.user, event.received_at)
+        person = self._person(event, uow)
         team = self._team(event, person, uow)
         roles = uow.people.roles(person.id, team.id) if team else _roles_anywhere(person, uow)
         if not roles:
@@ -90,6 +120,14 @@ class Router:
         reads_as = team or uow.teams.first()
         locale = known_locale(person.locale or reads_as.locale)
         return Sender(person, team, roles, locale, person.zone or reads_as.zone)
+
+    def _person(self, event: Event, uow: UnitOfWork) -> Person:
+        """Whoever acts is there now; of whom the platform tells something need not be."""
+        if event.kind == "account":
+            known = uow.people.find(event.platform, event.user.id)
+            if known is not None:
+                return known
+        return uow.people.meet(event.platform, event.user, event.received_at)
 
     def _team(self, event: Event, person: Person, uow: UnitOfWork) -> Team | None:
         """In a bound group the group decides; in a direct message the only or the chosen one."""
@@ -110,12 +148,40 @@ class Router:
 
     def route(self, event: Event, sender: Sender, uow: UnitOfWork) -> Routed:
         """What the event means. Raises Refused."""
+        if event.kind in self._signals:
+            return self._signal(event.kind, event, sender, uow)
         if event.kind == "text":
+            if not event.addressed:
+                return self._signal(HEARD, event, sender, uow)
             return self._text(event, sender, uow)
         command = self._commands.get(event.command)
         if command is None:
             raise Refused("usage.button_unknown")
         return self._given(command, event, sender, uow, event.arguments)
+
+    def _signal(self, name: str, event: Event, sender: Sender, uow: UnitOfWork) -> Routed:
+        """What somebody did that is no command; the words are as a command would have them."""
+        signal = Signal(
+            event=event,
+            person=sender.person,
+            team=sender.team,
+            roles=sender.roles,
+            words=self._without_verb(event, sender, uow),
+        )
+        return Routed(listener=self._signals[name], signal=signal)
+
+    def _without_verb(self, event: Event, sender: Sender, uow: UnitOfWork) -> str:
+        """What is asked in "ask …"; all of it where no question is asked so."""
+        match = self._verbs.match(event.text.strip()) if event.kind == "edited" else None
+        for command in match.commands if match else ():
+            if any(argument.name == "question" for argument in command.arguments):
+                assert match is not None
+                try:
+                    asked = read_line(self._reading(command, event, sender, uow), match.rest)
+                except (Missing, Refused):
+                    continue
+                return str(asked["question"])
+        return expand(event.text, event).strip()
 
     def _text(self, event: Event, sender: Sender, uow: UnitOfWork) -> Routed:
         line = event.text.strip()
@@ -133,6 +199,8 @@ class Router:
         """A line that begins something new."""
         match = self._verbs.match(line)
         if match is None:
+            if self._is_heard(event, uow) and self._verbs.nearest(line, sender.roles) is None:
+                return self._signal(HEARD, event, sender, uow)
             return self._unknown(line, event, sender)
         command = _by_prefix(match)
         self._permit(command, event, sender, uow)
@@ -155,7 +223,7 @@ class Router:
         try:
             values = read_line(reading, "")
         except Missing as missing:
-            if not event.can_open_form and event.chat.kind == "group":
+            if not _has_forms(event) and event.chat.kind == "group":
                 raise self._incomplete(reading, missing.argument) from None
             return self._ask_for(reading, {}, missing.argument)
         return self._run(reading.command, event, sender, values)
@@ -171,6 +239,9 @@ class Router:
         """A command whose arguments came one by one."""
         self._permit(command, event, sender, uow)
         reading = self._reading(command, event, sender, uow)
+        given = _with_what_it_is_about(reading, given)
+        if event.kind == "button" and event.message and _lacks_any(command, given):
+            return self._ask_for(reading, dict(given), command.arguments[-1])
         try:
             values = read_each(reading, given)
         except Missing as missing:
@@ -199,12 +270,14 @@ class Router:
             at=event.at,
             now=event.received_at,
             arguments=values,
+            message=event.message,
         )
         return Routed(command=command, request=request)
 
     def _reading(self, command: Command, event: Event, sender: Sender, uow: UnitOfWork) -> Reading:
         team_id = sender.team.id if sender.team else None
-        return Reading(event, uow, team_id, ZoneInfo(sender.zone), command, self._verbs)
+        about = self._about(event, uow)
+        return Reading(event, uow, team_id, ZoneInfo(sender.zone), command, self._verbs, about)
 
     # --- permission --------------------------------------------------------------------------
 
@@ -235,7 +308,9 @@ class Router:
         )
 
     def _ask_for(self, reading: Reading, given: dict[str, str], missing: Argument) -> Routed:
-        """A form where the platform has forms, else a dialogue, question by question."""
+        """A form where one can open, a button that opens one, else a dialogue, question by
+        question.
+        """
         command, event = reading.command, reading.event
         if event.can_open_form:
             fields = tuple(
@@ -251,6 +326,8 @@ class Router:
                 fields=fields,
             )
             return Routed(form=form)
+        if event.can_offer_form:
+            return _offer_form(reading, given)
         dialogue = Dialogue(command.name, given, missing.name)
         reading.uow.dialogues.open(
             event.platform, event.chat.id, event.user.id, dialogue, event.received_at
@@ -314,6 +391,46 @@ def _offer(title: Words, typed: str, sender: Sender) -> Routed:
     return Routed(answer=Answer(card=card, private=True))
 
 
+def _offer_form(reading: Reading, given: Mapping[str, str]) -> Routed:
+    """A message cannot open a form; the button below its answer can."""
+    verb = text(f"verbs.{reading.command.name}")
+    fill_in = Button(
+        label=text("usage.form_button"),
+        command=reading.command.name,
+        arguments=dict(given),
+        style="primary",
+    )
+    card = Card(
+        title=text("usage.form_offer", verb=verb),
+        body=(text("usage.form_or_type", example=reading.example),),
+        buttons=(fill_in,),
+    )
+    return Routed(answer=Answer(card=card, private=True))
+
+
+def _has_forms(event: Event) -> bool:
+    return event.can_open_form or event.can_offer_form
+
+
+def _with_what_it_is_about(reading: Reading, given: Mapping[str, str]) -> Mapping[str, str]:
+    """The query in whose thread it was done, where none is named. Raises Refused.
+
+    Of a person's message that belongs to no query nobody is asked for a number.
+    """
+    for argument in reading.command.arguments:
+        if argument.kind == "id" and argument.name not in given:
+            if is_about(reading, argument):
+                return {**given, argument.name: f"Q{reading.about}"}
+            if reading.event.message and reading.event.kind == "button":
+                raise Refused("usage.no_query_here")
+    return given
+
+
+def _lacks_any(command: Command, given: Mapping[str, str]) -> bool:
+    """Done on somebody's message, a command asks even for what it could do without."""
+    return any(argument.name not in given for argument in command.arguments)
+
+
 def _is_whole(match: Match) -> bool:
     """A verb alone, or with a short id: 签退, 认领 Q1."""
     return not match.rest or SHORT_ID.fullmatch(match.rest) is not None
@@ -371,26 +488,34 @@ def _question(argument: Argument) -> Words:
 
 def _field(argument: Argument) -> FormField:
     """The widget for an argument."""
-    if argument.choices:
-        options = tuple(
-            FormOption(value=one, label=text(f"choices.{one}")) for one in argument.choices
-        )
-        return FormField(
-            name=argument.name,
-            label=_label(argument),
-            kind="menu",
-            options=options,
-            required=argument.required,
-        )
-    long = argument.kind == "words" and argument.name in PARAGRAPHS
-    hint = text("hints.time") if argument.kind == "time" else None
     return FormField(
         name=argument.name,
         label=_label(argument),
-        kind="paragraph" if long else "line",
-        hint=hint,
+        kind=_widget(argument),
+        options=tuple(
+            FormOption(value=one, label=text(f"{key}.{one}")) for key, one in _options(argument)
+        ),
+        hint=text("hints.time") if argument.kind == "time" else None,
         required=argument.required,
     )
+
+
+def _widget(argument: Argument) -> Literal["line", "paragraph", "menu", "choices", "people"]:
+    if argument.kind == "people":
+        return "people"
+    if argument.kind == "role":
+        return "choices"
+    if argument.choices:
+        return "menu"
+    long = argument.kind == "words" and argument.name in PARAGRAPHS
+    return "paragraph" if long else "line"
+
+
+def _options(argument: Argument) -> list[tuple[str, str]]:
+    """What may be chosen: where its words stand in the catalogues, and its value."""
+    if argument.kind == "role":
+        return [("roles", role) for role in GRANTABLE]
+    return [("choices", one) for one in argument.choices]
 
 
 def _say(key: str, **params: str) -> Routed:

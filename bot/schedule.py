@@ -45,6 +45,7 @@ class Schedule:
         self._last = clock.monotonic()
         self._exact: asyncio.TimerHandle | None = None
         self._exact_at: datetime | None = None
+        self._rings_at = 0.0
         self._aim_wanted = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -113,11 +114,12 @@ class Schedule:
         delay = max(0.0, (wake_at - now).total_seconds())
         loop = asyncio.get_running_loop()
         self._exact_at = wake_at
+        # uvloop's handle of a call without delay cannot say when it is due.
+        self._rings_at = loop.time() + delay
         self._exact = loop.call_later(delay, lambda: self._spawn(self.tick()))
 
     def _pending(self) -> bool:
-        loop = asyncio.get_running_loop()
-        return self._exact is not None and self._exact.when() > loop.time()
+        return self._rings_at > asyncio.get_running_loop().time()
 
     async def _watch(self) -> None:
         """The second pair of eyes, on a clock that nobody can set."""

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
 
     slack_bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
+    slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")
     slack_api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
 
     @field_validator("log_level", "log_format", mode="before")
@@ -83,6 +84,17 @@ class Settings(BaseSettings):
             raise ValueError("a bot token begins with xoxb- and has letters, digits and dashes")
         return value
 
+    @field_validator("slack_app_token")
+    @classmethod
+    def _app_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"xapp-[\w-]+", value.get_secret_value(), re.ASCII
+        ):
+            raise ValueError(
+                "an app-level token begins with xapp- and has letters, digits and dashes"
+            )
+        return value
+
     @field_validator("slack_signing_secret")
     @classmethod
     def _signing_secret(cls, value: SecretStr | None) -> SecretStr | None:
@@ -99,9 +111,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _whole_platforms(self) -> Self:
-        if (self.slack_bot_token is None) != (self.slack_signing_secret is None):
-            missing = "SLACK_BOT_TOKEN" if self.slack_bot_token is None else "SLACK_SIGNING_SECRET"
-            raise ValueError(f"Slack is half set: {missing} is missing")
+        heard = self.slack_signing_secret is not None or self.slack_app_token is not None
+        if heard and self.slack_bot_token is None:
+            raise ValueError("Slack is half set: SLACK_BOT_TOKEN is missing")
+        if self.slack_bot_token is not None and not heard:
+            raise ValueError(
+                "Slack is half set: SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)"
+                " is missing"
+            )
         self.admin_accounts()
         return self
 

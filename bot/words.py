@@ -134,7 +134,7 @@ class LocalReader:
             case Mention():
                 yield Span("mention", value.name, user_id=value.user_id)
             case Moment():
-                yield Span("moment", self._moment(value), at=value.at)
+                yield Span("moment", self._moment(value), at=value.at, style=value.style)
             case Duration():
                 yield Span("ours", show_duration(value.seconds, self.locale))
             case Text() | Lines():

@@ -1,4 +1,5 @@
-"""The whole behaviour on one screen: which command may be given by whom, and which timer does what.
+"""The whole behaviour on one screen: which command may be given by whom, what is listened to beside
+commands, and which timer does what.
 
 The words people type are in the catalogues under `verbs.NAME` ("|" between several); so are
 `help.NAME` and `examples.NAME`.
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from bot.commands import Argument, Command, TimerHandler
+from bot.commands import Argument, Command, Listener, TimerHandler
 from bot.messages import Answer, Role
 from handlers.attendance import commands as attendance
 from handlers.attendance import corrections, deciding, provisional
@@ -18,10 +19,11 @@ from handlers.attendance import timers as attendance_timers
 from handlers.delivery import commands as delivery
 from handlers.delivery import timers as delivery_timers
 from handlers.help.commands import make_help
+from handlers.people import accounts, own_data, page, profile, roster, teams
 from handlers.people import commands as people
-from handlers.people import profile, roster, teams
 from handlers.people.rules import SETTINGS
 from handlers.queries import commands as queries
+from handlers.queries import threads
 from handlers.queries import timers as query_timers
 from handlers.queries import views as query_views
 from handlers.reminding import send_digest
@@ -94,6 +96,7 @@ COMMANDS: tuple[Command, ...] = (
         needs_team=False,
     ),
     Command("me", STAFF, profile.me, private=True, needs_team=False),
+    Command("me_data", STAFF, own_data.me_data, private=True, needs_team=False),
     # attendance
     Command("checkin", WORKERS, attendance.check_in, (_words("note", required=False),)),
     Command("checkout", WORKERS, attendance.check_out, (_words("note", required=False),)),
@@ -146,10 +149,20 @@ COMMANDS: tuple[Command, ...] = (
         creates=True,
     ),
     Command(
+        "escalate",
+        ASKERS,
+        threads.escalate,
+        (Argument("asker", "people", required=False), _words("question")),
+        private=True,
+    ),
+    Command(
         "queries",
         STAFF,
         query_views.list_queries,
-        (Argument("filter", "choice", required=False, choices=("open", "mine", "late")),),
+        (
+            Argument("filter", "choice", required=False, choices=("open", "mine", "late")),
+            Argument("page", "word", required=False),
+        ),
     ),
     Command("show_query", ASKERS, query_views.show, (QUERY,), needs_team=False),
     Command("claim", STAFF, queries.claim, (QUERY,), needs_team=False, evidence=True),
@@ -185,6 +198,16 @@ COMMANDS: tuple[Command, ...] = (
     ),
 )
 
+SIGNALS: Mapping[str, Listener] = {
+    "heard": Listener(threads.stands_under_one, threads.heard),
+    "reaction": Listener(threads.is_the_teams_sign, threads.reacted),
+    "edited": Listener(threads.opened_one, threads.edited),
+    "deleted": Listener(threads.opened_one, threads.deleted),
+    "account": Listener(accounts.is_known, accounts.changed),
+    "page": Listener(lambda _event, _uow: True, page.opened),
+    "invited": Listener(teams.is_new_here, teams.invited),
+}
+
 TIMERS: dict[str, TimerHandler] = {
     "session.overlong": attendance_timers.overlong,
     "session.confirm": attendance_timers.ask_to_confirm,
@@ -192,6 +215,8 @@ TIMERS: dict[str, TimerHandler] = {
     "query.ladder": query_timers.climb,
     "reminder.digest": send_digest,
     "message.dead": delivery_timers.tell_dead,
+    "account.gone": accounts.gone,
+    "page.refresh": page.refresh,
     "audit.seal": upkeep.seal_audit,
     "audit.head": upkeep.send_audit_head,
     "storage.prune": upkeep.prune,
@@ -201,6 +226,7 @@ TIMERS: dict[str, TimerHandler] = {
 PROCEDURAL: Mapping[str, Callable[..., Answer]] = {
     "ask": queries.ask,
     "ask_for": queries.ask_for,
+    "escalate": threads.escalate,
     "reopen": queries.reopen,
     "phrase": query_views.phrase,
 }
@@ -214,3 +240,9 @@ def following(scripts: Scripts) -> tuple[Command, ...]:
         else one
         for one in COMMANDS
     )
+
+
+def listening(scripts: Scripts) -> Mapping[str, Listener]:
+    """SIGNALS, with a deployment's own procedures in place of the shipped ones."""
+    reacted = partial(threads.reacted, scripts=scripts)
+    return {**SIGNALS, "reaction": replace(SIGNALS["reaction"], run=reacted)}

@@ -96,6 +96,16 @@ class Inbox:
         }
         self._session.execute(ANSWER, row)
 
+    def heard(self, platform: str, beginning: str) -> bool:
+        """Whether an event whose key begins like this came in lately."""
+        found = self._session.scalar(
+            select(inbox.c.event_key)
+            .where(inbox.c.platform == platform)
+            .where(inbox.c.event_key.startswith(beginning, autoescape=True))
+            .limit(1)
+        )
+        return found is not None
+
     def prune(self, now: datetime) -> int:
         """Forget events so old that no platform sends them again."""
         gone = self._session.execute(delete(inbox).where(inbox.c.received_at < now - KEPT))

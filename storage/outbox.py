@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from bot.messages import (
     Address,
     Card,
+    File,
     Locale,
     Model,
+    Page,
     Send,
     ToHome,
     ToPerson,
@@ -40,6 +42,8 @@ class Body(Model):
     address: Address
     words: Words | None = None
     card: Card | None = None
+    page: Page | None = None
+    file: File | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,18 @@ class Leased:
 
     id: int
     queue: str
-    address: Address
-    words: Words | None
-    card: Card | None
+    body: Body
     edits_handle: str | None
     locale: Locale
     zone: str
     attempt: int
+    uncertain_since: datetime | None
+    """When it was queued, where an earlier attempt may have been taken."""
+
+    @property
+    def address(self) -> Address:
+        """Where it goes."""
+        return self.body.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,10 @@ class Outcome:
     handle: str | None = None
     error: str | None = None
     uncertain: bool = False
+    counted: bool = True
+    """Whether it was tried at all, and not only held back because it was not its turn."""
+    gone: Address | None = None
+    """The account that turned out to be there no more."""
     ready_at: datetime | None = None
     """When the address may be tried next (its pace, or the wait after a failure)."""
 
@@ -140,11 +153,7 @@ class Outbox:
         ).all()
         added = False
         for original in originals:
-            self._session.execute(
-                update(outbox)
-                .where(outbox.c.edits_id == original.id, outbox.c.state == "pending")
-                .values(state="superseded")
-            )
+            self._supersede(outbox.c.edits_id == original.id)
             body = self._body(original.body)
             if body is None:
                 continue
@@ -167,14 +176,14 @@ class Outbox:
         lost = address is None
         if address is None:
             address = Address(platform=NOBODY, kind="person", id=send.key)
-        words, card = self._recipients.for_platform(send.words, send.card, address.platform)
-        body = Body(address=address, words=words, card=card)
         queue = f"{address.platform}:{address.kind}:{address.id}"
+        if address.kind == "page":
+            self._supersede(outbox.c.address == queue)
         row = {
             "address": queue,
             "key": key,
             "name": send.key,
-            "body": self._cipher.seal(body.model_dump_json()),
+            "body": self._cipher.seal(self._addressed(send, address).model_dump_json()),
             "locale": locale,
             "zone": zone,
             "priority": PRIORITIES[send.priority],
@@ -193,6 +202,18 @@ class Outbox:
         else:
             self._ready(queue, PRIORITIES[send.priority], now)
         return True
+
+    def _addressed(self, send: Send, address: Address) -> Body:
+        """What goes to an address, with each mention's account on its platform."""
+        words, card = self._recipients.for_platform(send.words, send.card, address.platform)
+        page = send.page and self._recipients.page(send.page, address.platform)
+        return Body(address=address, words=words, card=card, page=page, file=send.file)
+
+    def _supersede(self, those: ColumnElement[bool]) -> None:
+        """Something newer takes the place of those that have not left yet."""
+        self._session.execute(
+            update(outbox).where(those, outbox.c.state == "pending").values(state="superseded")
+        )
 
     def _ready(self, queue: str, priority: int, now: datetime) -> None:
         """Wake the address, unless its head is waiting for a better moment already."""
@@ -243,7 +264,6 @@ class Outbox:
                 update(outbox)
                 .where(outbox.c.id.in_([row.id for row in rows]))
                 .values(
-                    # Found "sending": the sender before us died, and nobody knows what it did.
                     uncertain=case((outbox.c.state == "sending", True), else_=outbox.c.uncertain),
                     state="sending",
                     attempts=outbox.c.attempts + 1,
@@ -268,13 +288,13 @@ class Outbox:
         return Leased(
             id=row.id,
             queue=row.address,
-            address=body.address,
-            words=body.words,
-            card=body.card,
+            body=body,
             edits_handle=row.original_handle,
             locale=row.locale,
             zone=row.zone,
             attempt=row.attempts + 1,
+            # Found "sending": the sender before us died, and nobody knows what it did.
+            uncertain_since=row.created_at if row.uncertain or row.state == "sending" else None,
         )
 
     def _body(self, stored: str) -> Body | None:
@@ -305,6 +325,7 @@ class Outbox:
             )
             .values(
                 state=outcome.state,
+                attempts=outbox.c.attempts if outcome.counted else outbox.c.attempts - 1,
                 handle=func.coalesce(outcome.handle, outbox.c.handle),
                 error=outcome.error and outcome.error[:300],
                 uncertain=True if outcome.uncertain else outbox.c.uncertain,
@@ -317,6 +338,9 @@ class Outbox:
         self._free(outcome.queue, outcome.ready_at or now)
         if outcome.state in ("dead", "unknown"):
             self._timers.arm("message.dead", f"M{outcome.id}", "tell", now)
+        if outcome.gone is not None:
+            subject = f"{outcome.gone.platform}/{outcome.gone.id}"
+            self._timers.arm("account.gone", subject, "leave", now)
         return True
 
     def _free(self, queue: str, ready_at: datetime) -> None:
@@ -370,6 +394,15 @@ class Outbox:
     def get(self, message_id: int) -> Any | None:
         """The row of a message, or None."""
         return self._session.execute(select(outbox).where(outbox.c.id == message_id)).one_or_none()
+
+    def named(self, platform: str, handle: str) -> str | None:
+        """The key of the message that has this handle on a platform; None: none of ours has."""
+        return self._session.scalar(
+            select(outbox.c.name)
+            .where(outbox.c.handle == handle, outbox.c.address.startswith(f"{platform}:"))
+            .order_by(outbox.c.id)
+            .limit(1)
+        )
 
     def address_of(self, message_id: int) -> Address | None:
         """Where a message goes; None where that cannot be read any more."""

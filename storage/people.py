@@ -72,15 +72,8 @@ class People:
         if now - identity.last_active_at > ACTIVE_TO_THE:
             identity.last_active_at = now
         identity.reachable = True
-        # An account's id stands for its name as long as no name is known.
-        if user.name and user.name not in (user.id, identity.name):
-            if person.name == user.id:
-                person.name = user.name
-            identity.name = user.name
-        if person.locale is None and user.locale is not None:
-            person.locale = user.locale
-        if person.zone is None and user.zone is not None:
-            person.zone = user.zone
+        _take_name(person, identity, user)
+        _follow(person, identity, user)
         return person
 
     def _introduce(self, platform: str, user: User, now: datetime) -> Person:
@@ -101,6 +94,8 @@ class People:
                 name=name,
                 last_active_at=now,
                 reachable=True,
+                told_locale=user.locale,
+                told_zone=user.zone,
             )
             .on_conflict_do_nothing()
             .returning(table.c.id)
@@ -139,13 +134,29 @@ class People:
         """The person's user id on a platform, or None."""
         return self._session.scalar(USER_ID, {"person_id": person_id, "platform": platform})
 
-    def unreachable(self, platform: str, user_id: str) -> None:
-        """The platform says that this account cannot be written to."""
-        self._session.execute(
+    def unreachable(self, platform: str, user_id: str) -> bool:
+        """The platform says that this account is there no more; False when that was known."""
+        gone = self._session.execute(
             update(Identity)
-            .where(Identity.platform == platform, Identity.user_id == user_id)
+            .where(Identity.platform == platform, Identity.user_id == user_id, Identity.reachable)
             .values(reachable=False)
-        )
+            .returning(Identity.id)
+        ).scalar()
+        return gone is not None
+
+    def told(self, platform: str, user: User) -> bool:
+        """Take over what the platform tells of a known account, which is there (again).
+
+        Returns whether it could be reached before.
+        """
+        identity, person = self._session.execute(
+            ACCOUNT, {"platform": platform, "user_id": user.id}
+        ).one()
+        was_reachable: bool = identity.reachable
+        identity.reachable = True
+        _take_name(person, identity, user)
+        _follow(person, identity, user)
+        return was_reachable
 
     def named(self, name: str, team_id: int | None, platform: str) -> Sequence[Person]:
         """Exact matches of a typed name: user id, platform name or own name, inside the team.
@@ -349,3 +360,23 @@ class People:
             .with_for_update()
             .execution_options(populate_existing=True)
         )
+
+
+def _take_name(person: Person, identity: Identity, user: User) -> None:
+    """An account's id stands for its name as long as no name is known."""
+    if user.name and user.name not in (user.id, identity.name):
+        if person.name in (user.id, identity.name):
+            person.name = user.name
+        identity.name = user.name
+
+
+def _follow(person: Person, identity: Identity, user: User) -> None:
+    """Take language and zone from the platform, unless the person has chosen others."""
+    if user.locale is not None and user.locale != identity.told_locale:
+        if person.locale in (None, identity.told_locale):
+            person.locale = user.locale
+        identity.told_locale = user.locale
+    if user.zone is not None and user.zone != identity.told_zone:
+        if person.zone in (None, identity.told_zone):
+            person.zone = user.zone
+        identity.told_zone = user.zone

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
-from storage.tables.queries import Query, QueryEntry
+from storage.tables.queries import Query, QueryEntry, QueryMessage
+from storage.upsert import insert_into
+
+# Runs with every line in a thread; built once.
+OPENED_BY = select(QueryMessage.query_id).where(
+    QueryMessage.platform == bindparam("platform"), QueryMessage.handle == bindparam("handle")
+)
 
 
 class Queries:
@@ -37,6 +43,22 @@ class Queries:
         """One query to look at, without its lock."""
         return self._session.get(Query, query_id)
 
+    def opened_by(self, platform: str, handle: str) -> int | None:
+        """The number of the query that a person's message opened, if it opened one."""
+        return self._session.scalar(OPENED_BY, {"platform": platform, "handle": handle})
+
+    def keep_message(self, query_id: int, platform: str, handle: str) -> bool:
+        """Remember which message opened a query; False when another query was opened by it."""
+        table = QueryMessage.__table__
+        assert isinstance(table, Table)
+        kept = self._session.execute(
+            insert_into(self._session, table)
+            .values(query_id=query_id, platform=platform, handle=handle)
+            .on_conflict_do_nothing()
+            .returning(table.c.id)
+        ).scalar()
+        return kept is not None
+
     def note(self, query_id: int, kind: str, person_id: int, body: str, at: datetime) -> QueryEntry:
         """Add an entry and give it its number."""
         entry = QueryEntry(query_id=query_id, kind=kind, person_id=person_id, body=body, at=at)
@@ -50,13 +72,22 @@ class Queries:
             select(QueryEntry).where(QueryEntry.query_id == query_id).order_by(QueryEntry.id)
         ).all()
 
-    def open_in(self, team_id: int, limit: int) -> tuple[Sequence[Query], int]:
+    def open_in(self, team_id: int, limit: int, start: int = 0) -> tuple[Sequence[Query], int]:
         """Unresolved queries of a team, the most urgent first, and how many there are in all."""
-        return self._unresolved([Query.team_id == team_id], limit)
+        return self._unresolved([Query.team_id == team_id], limit, start)
 
-    def owned_by(self, person_id: int, limit: int) -> tuple[Sequence[Query], int]:
+    def owned_by(self, person_id: int, limit: int, start: int = 0) -> tuple[Sequence[Query], int]:
         """Unresolved queries somebody owns, the most urgent first, and how many in all."""
-        return self._unresolved([Query.owner_id == person_id], limit)
+        return self._unresolved([Query.owner_id == person_id], limit, start)
+
+    def asked_by(self, person_id: int, limit: int) -> Sequence[Query]:
+        """Unresolved queries somebody asked, the newest first."""
+        return self._session.scalars(
+            select(Query)
+            .where(Query.asker_id == person_id, Query.state != "resolved")
+            .order_by(Query.id.desc())
+            .limit(limit)
+        ).all()
 
     def owned_in(self, person_id: int, team_id: int) -> Sequence[int]:
         """The numbers of all unresolved queries of a team that somebody owns, in order."""
@@ -66,13 +97,15 @@ class Queries:
             .order_by(Query.id)
         ).all()
 
-    def late_in(self, team_id: int, now: datetime, limit: int) -> tuple[Sequence[Query], int]:
+    def late_in(
+        self, team_id: int, now: datetime, limit: int, start: int = 0
+    ) -> tuple[Sequence[Query], int]:
         """Queries of a team whose deadline has passed, the latest first, and how many in all."""
         late = [Query.team_id == team_id, Query.waiting_since.is_not(None), Query.due_at < now]
-        return self._unresolved(late, limit)
+        return self._unresolved(late, limit, start)
 
     def _unresolved(
-        self, where: list[ColumnElement[bool]], limit: int
+        self, where: list[ColumnElement[bool]], limit: int, start: int
     ) -> tuple[Sequence[Query], int]:
         where = [*where, Query.state != "resolved"]
         found = self._session.scalars(
@@ -80,6 +113,7 @@ class Queries:
             .where(*where)
             .order_by(Query.waiting_since.is_(None), Query.due_at, Query.id)
             .limit(limit)
+            .offset(start)
         ).all()
         count = self._session.scalar(select(func.count()).select_from(Query).where(*where))
         return found, count or 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.messages import Address, Card, CardField, Lines, Mention, Param, Text, Words
+from bot.messages import Address, Card, CardField, Lines, Mention, Page, Param, Text, Words
 from storage.people import People
 from storage.tables.people import Person
 from storage.tables.teams import Team
@@ -25,8 +25,8 @@ class Recipients:
 
     def reads_at(self, address: Address) -> tuple[str, str]:
         """Language and zone of whoever reads at an address."""
-        if address.kind == "person":
-            person = self._people.find(address.platform, address.id)
+        if address.kind != "group" or address.only_for is not None:
+            person = self._people.find(address.platform, address.only_for or address.id)
             if person is not None:
                 return self.reads(person)
         team = self._teams.bound(address.platform, address.id) or self._teams.first()
@@ -65,3 +65,8 @@ class Recipients:
             words and self._words(words, platform),
             card and self._card(card, platform),
         )
+
+    def page(self, page: Page, platform: str) -> Page:
+        """The same for a page."""
+        cards = tuple(self._card(one, platform) for one in page.cards)
+        return page.model_copy(update={"cards": cards})

@@ -107,6 +107,14 @@ class Teams:
         team = self._session.scalar(BOUND, {"platform": platform, "chat_id": chat_id})
         return team and self._keep(team)
 
+    def group_name(self, platform: str, chat_id: str) -> str | None:
+        """What a bound group is called, as far as the platform told."""
+        return self._session.scalar(
+            select(BoundGroup.name).where(
+                BoundGroup.platform == platform, BoundGroup.chat_id == chat_id
+            )
+        )
+
     def bind(self, team: Team, platform: str, chat_id: str, name: str, now: datetime) -> None:
         """Bind a group to a team and make it the team's home on this platform."""
         self.lock(team.id)

@@ -12,6 +12,7 @@ from storage.dialogues import Dialogues
 from storage.facts import Facts
 from storage.inbox import Inbox
 from storage.outbox import Outbox
+from storage.pages import Pages
 from storage.people import People
 from storage.queries import Queries
 from storage.recipients import Recipients
@@ -36,6 +37,7 @@ class UnitOfWork:
         self.recipients = Recipients(self.people, self.teams)
         self.outbox = Outbox(session, cipher, self.people, self.teams, self.recipients, self.timers)
         self.dialogues = Dialogues(session)
+        self.pages = Pages(session)
         self.audit = Audit(session, cipher)
         self.facts = Facts(session)
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from adapters.contract import (
     Adapter,
     Capabilities,
+    Checkup,
     DeliveryFailed,
     Finding,
     Receive,
@@ -86,7 +87,7 @@ class Postbox:
     async def stop(self) -> None:
         """Nothing to close."""
 
-    async def examine(self) -> Sequence[Finding]:
+    async def examine(self, checkup: Checkup) -> Sequence[Finding]:
         """Nothing to look at."""
         return ()
 
@@ -117,10 +118,15 @@ class Small:
         self.transactions = make_transactions(
             engine, Cipher(SECRET), lambda queued, armed: self.told(queued, armed)
         )
-        router = Router(commands, lambda _team: True)
+        router = Router(commands, {}, lambda _team: True, lambda _event, _uow: None)
         adapters: dict[str, Adapter] = {"postbox": self.postbox}
         self.dispatch = Dispatch(
-            self.transactions, router, timers or {}, adapters, lambda _uow, _person, _at: None
+            self.transactions,
+            router,
+            timers or {},
+            adapters,
+            lambda _uow, _person, _at: None,
+            lambda _uow, _now: None,
         )
         self.delivery = Delivery(self.transactions, adapters, self.clock)
         with self.uow() as uow:

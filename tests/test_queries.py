@@ -330,12 +330,19 @@ def test_the_list_is_by_urgency_with_the_time_left(town: Town) -> None:
     assert "Q1 · 已超时 15 分钟" in town.say("小林", "问题 超时")
 
 
-def test_a_long_list_ends_with_how_many_more(town: Town) -> None:
+def test_a_long_list_has_pages(town: Town) -> None:
     for number in range(23):
         town.say("小陈", f"咨询 第{number}个问题")
-    said = town.say("小林", "问题").splitlines()
-    assert len(said) == 22
-    assert said[-1] == "还有 3 个没列出"
+    first = town.say("小林", "问题")
+    assert "第 1/2 页" in first
+    assert "Q20" in first
+    assert "Q21" not in first
+    assert "Q23" in town.say("小林", "问题 2")
+    assert "一共 2 页" in town.say("小林", "问题 3")
+    town.say("小林", "问题")
+    turned = town.press("小林", "queries", on="第 1/2 页")
+    assert "Q21" in turned
+    assert "Q20" not in turned
 
 
 def test_everything_about_one_query(town: Town) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from adapters.contract import Receive, Rejected, Request, Response
 from adapters.slack.adapter import SlackAdapter
+from adapters.slack.api import SlackApi
 from bot.app import Bot, web_application
 from bot.web import LARGEST_BODY
 from bot.words import reader_for
@@ -66,13 +67,8 @@ async def client(sqlite_url: str, door: Door) -> AsyncIterator[httpx.AsyncClient
     clock = StillClock()
     engine = make_engine(sqlite_url)
     upgrade(engine)
-    slack = SlackAdapter(
-        bot_token="xoxb-1-a",
-        signing_secrets=(SECRET,),
-        api_url="http://127.0.0.1:1/api/",
-        clock=clock.now,
-        reader_for=reader_for,
-    )
+    api = SlackApi("xoxb-1-a", "http://127.0.0.1:1/api/", clock.now)
+    slack = SlackAdapter(api, (SECRET,), clock.now, reader_for)
     bot = Bot(make_settings(), [slack, door], clock, engine)
     application = web_application(bot)
     async with _living(application), _visiting(application) as visitor:

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters.contract import (
+    Checkup,
     DeliveryFailed,
     Finding,
     ReaderFor,
@@ -21,7 +22,7 @@ from adapters.contract import (
     Response,
 )
 from adapters.sandbox.decode import cleaned, hear, shown, user_of
-from adapters.sandbox.encode import encode, flat
+from adapters.sandbox.encode import encode, flat, with_file
 from adapters.sandbox.forms import OpenForm, opened, sent_back
 from adapters.sandbox.world import (
     BOT_ID,
@@ -212,7 +213,8 @@ class SandboxAdapter:
             raise DeliveryFailed("dead", "nobody has this address")
         group = address.kind == "group"
         if outgoing.edits_handle is None:
-            contents = encode(outgoing.words, outgoing.card, reader, self._profile, group=group)
+            words = with_file(outgoing.words, outgoing.file)
+            contents = encode(words, outgoing.card, reader, self._profile, group=group)
         elif self.capabilities.edits:
             # The words are for platforms that cannot edit; the card says the same.
             words = None if outgoing.card else outgoing.words
@@ -261,7 +263,7 @@ class SandboxAdapter:
         self.hung_up = True
         self.transcript.announce()
 
-    async def examine(self) -> Sequence[Finding]:
+    async def examine(self, checkup: Checkup) -> Sequence[Finding]:
         """There is nobody to ask."""
         return ()
 

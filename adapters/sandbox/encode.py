@@ -13,7 +13,9 @@ from adapters.sandbox.world import (
     ShownField,
     Spans,
 )
-from bot.messages import Button, Card, Reader, Span, Words, text
+from bot.messages import Button, Card, File, Reader, Span, Words, lines, text
+
+SHOWN_OF_FILE = 2000
 
 _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
 
@@ -22,7 +24,7 @@ def encode(
     words: Words | None, card: Card | None, reader: Reader, profile: Profile, *, group: bool
 ) -> list[Content]:
     """The messages that show `words` and `card`: one, or several where one would be too long."""
-    buttons = card.buttons if card else ()
+    buttons = (*card.buttons, *(one for menu in card.menus for one in menu.choices)) if card else ()
     pressable = has_buttons(profile.capabilities, group=group)
     typed = () if pressable else tuple(_typed(one, reader) for one in buttons)
     # In a group that is not overheard, the line must mention the bot.
@@ -44,6 +46,14 @@ def encode(
     pieces = [Content(plain=one, words=(Span("theirs", one),)) for one in cut(content.plain, limit)]
     pieces[-1] = pieces[-1].model_copy(update={"buttons": content.buttons})
     return pieces
+
+
+def with_file(words: Words | None, file: File | None) -> Words | None:
+    """A file is shown with its beginning, for want of anything that could be downloaded."""
+    if file is None:
+        return words
+    shown = file.content[:SHOWN_OF_FILE]
+    return lines(words, text("sandbox.file", name=file.name, content=shown))
 
 
 def has_buttons(capabilities: Capabilities, *, group: bool) -> bool:

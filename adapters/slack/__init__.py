@@ -1,7 +1,9 @@
-"""Slack: slash commands, buttons and forms come in over HTTP, messages go out by the Web API.
+"""Slack: commands, messages, presses and forms come in over HTTP or Socket Mode, messages go out by
+the Web API.
 
-`http` lets in only what Slack signed, `bolt` is what slack-bolt does for us, `decode` and `encode`
-are pure, `api` calls Slack, `adapter` joins them.
+`http` lets in only what Slack signed, `socket` connects by itself, `bolt` is what slack-bolt does
+for us; `decode`, `events` and `encode` are pure; `methods`, `limits` and `api` call Slack,
+`posting` sends by them; `manifest` and `doctor` are for who sets it up; `adapter` joins them.
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ def make_slack(
     if settings.slack_bot_token is None:
         return None
     from adapters.slack.adapter import SlackAdapter  # slack-bolt costs a third of a second
+    from adapters.slack.api import SlackApi
 
-    return SlackAdapter(
-        bot_token=settings.slack_bot_token.get_secret_value(),
-        signing_secrets=settings.signing_secrets(),
-        api_url=settings.slack_api_url,
-        clock=clock,
-        reader_for=reader_for,
+    app_token = settings.slack_app_token
+    api = SlackApi(
+        settings.slack_bot_token.get_secret_value(),
+        settings.slack_api_url,
+        clock,
+        app_token.get_secret_value() if app_token else None,
     )
+    secrets = settings.signing_secrets()
+    return SlackAdapter(api, secrets, clock, reader_for, by_socket=app_token is not None)

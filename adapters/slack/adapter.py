@@ -1,21 +1,21 @@
-"""The Slack adapter: http and bolt bring events in, api takes messages out.
+"""The Slack adapter: http or socket and bolt bring events in, api takes messages out.
 
-Where an answer goes: a slash command's rides in its response; a press and a form have no response a
-person could read, so `answers_inline` is False and the outbox carries it, private ones by direct
-message. It survives a crash there, which a response_url (30 minutes, five uses) would not.
+Where an answer goes: a slash command's rides in its response; a press, a form and a message have no
+response a person could read, so `answers_inline` is False and the outbox carries it. It survives a
+crash there, which a response_url (30 minutes, five uses) would not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from adapters.contract import (
     Capabilities,
+    Checkup,
     DeliveryFailed,
     Finding,
     ReaderFor,
@@ -23,11 +23,14 @@ from adapters.contract import (
     Request,
     Response,
 )
-from adapters.slack import decode, encode, http
-from adapters.slack.api import UNEDITABLE, SlackApi, SlackRefused, delivery_failed
+from adapters.slack import decode, doctor, encode, events, http
+from adapters.slack.api import SlackApi, SlackRefused
 from adapters.slack.bolt import Bolt
 from adapters.slack.directory import Directory
-from bot.messages import Address, Answer, Event, Form, Outgoing, Reader, text
+from adapters.slack.posting import Posting
+from adapters.slack.reading import NAME
+from adapters.slack.socket import SocketMode, Timings, opened_url
+from bot.messages import Address, Answer, Event, Form, Outgoing, Reader, Reply, text
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +41,13 @@ SECONDS_BETWEEN_MESSAGES = 1.0
 # The form of this trigger is open already: the request came twice.
 OPEN_ALREADY = frozenset({"exchanged_trigger_id"})
 
-_MESSAGES = uuid.UUID("6f0d5a2e-6a2c-4a8f-9a0b-3e1f5b7c9d21")
-
 Json = dict[str, Any]
 
 
 class SlackAdapter:
     """adapters.contract.Adapter for one Slack workspace."""
 
-    name = decode.NAME
-    paths: tuple[str, ...] = ("/slack/events",)
+    name = NAME
     capabilities = Capabilities(
         forms=True,
         buttons_in_groups=True,
@@ -55,37 +55,67 @@ class SlackAdapter:
         private_in_groups=True,
         edits=True,
         structured_mentions=True,
+        slash_commands=True,
+        threads=True,
+        reactions=True,
+        message_shortcuts=True,
+        menus=True,
+        files=True,
+        own_page=True,
+        local_times=True,
     )
 
     def __init__(
         self,
-        bot_token: str,
+        api: SlackApi,
         signing_secrets: tuple[str, ...],
-        api_url: str,
         clock: Callable[[], datetime],
         reader_for: ReaderFor,
+        *,
+        by_socket: bool = False,
+        timings: Timings | None = None,
     ) -> None:
-        """Several `signing_secrets` while one is replaced; `api_url` with or without last slash."""
+        """Several `signing_secrets` while one is replaced; without any nothing is heard over HTTP.
+
+        `by_socket`: listen by Socket Mode, for which `api` has an app-level token.
+        """
+        self.paths: tuple[str, ...] = ("/slack/events",) if signing_secrets else ()
         self._secrets = signing_secrets
+        self._clock = clock
         self._reader_for = reader_for
-        self._api = SlackApi(bot_token, api_url, clock)
-        self._directory = Directory(self._api)
+        self._api = api
+        self._by_socket = by_socket
+        self._timings = timings
+        self._directory = Directory(api)
+        self._posting = Posting(api)
         self._bolt: Bolt | None = None
+        self._socket: SocketMode | None = None
 
     async def start(self, receive: Receive) -> None:
         """Open the session. Slack's API may be down: what comes in does not need it."""
         client = await self._api.open()
         self._bolt = Bolt(client, lambda: self._api.identity, self._answer)
+        if self._by_socket:
+            self._socket = SocketMode(
+                lambda: opened_url(self._api.call),
+                lambda payload: self._dispatched(payload, self._clock(), receive),
+                timings=self._timings,
+            )
+            self._socket.start()
 
     async def receive(self, request: Request, receive: Receive) -> Response:
         """Answer one request of Slack's. Raises Rejected."""
         payload = http.admit(request, self._secrets)
-        if self._bolt is None:
-            raise RuntimeError("receive() before start()")
-        body = await self._bolt.dispatch(payload, request.now, receive)
+        body = await self._dispatched(payload, request.now, receive)
         if body.startswith("{"):
             return Response(body=body.encode(), content_type="application/json; charset=utf-8")
         return Response(body=body.encode())
+
+    async def _dispatched(self, payload: Json, received_at: datetime, receive: Receive) -> str:
+        """The body of the response to a payload, whichever way it came."""
+        if self._bolt is None:
+            raise RuntimeError("a payload before start()")
+        return await self._bolt.dispatch(payload, received_at, receive)
 
     def answers_inline(self, event: Event) -> bool:
         """Only a slash command's response is read by a person."""
@@ -93,57 +123,43 @@ class SlackAdapter:
 
     async def send(self, outgoing: Outgoing, reader: Reader) -> str:
         """Post or change a message; its handle is the channel and ts that Slack answered."""
-        if outgoing.edits_handle is not None:
-            handle = await self._edit(outgoing, outgoing.edits_handle, reader)
-            if handle is not None:
-                return handle
-            if outgoing.words is not None:
-                outgoing = outgoing.model_copy(update={"card": None})
-        arguments = encode.message(outgoing, reader)
-        # Half documented as the key by which Slack knows a message that it has already.
-        arguments["client_msg_id"] = str(uuid.uuid5(_MESSAGES, str(outgoing.message_id)))
-        found = await self._deliver("chat.postMessage", arguments)
-        # A post to a person answers with the direct message's channel, which an edit needs.
-        return f"{found.get('channel', outgoing.address.id)}:{found.get('ts', '')}"
+        return await self._posting.send(outgoing, reader)
 
     def pace(self, address: Address) -> float:
-        """Seconds between two messages to one channel."""
+        """Seconds between two messages to one channel, and two versions of one page."""
         return SECONDS_BETWEEN_MESSAGES
 
     async def stop(self) -> None:
-        """Close the session, in a few seconds at most."""
-        self._bolt = None
+        """Close everything, in a few seconds at most."""
+        if self._socket is not None:
+            await self._socket.stop()
+        self._bolt = self._socket = None
         await self._api.close()
 
-    async def examine(self) -> Sequence[Finding]:
-        """Whether Slack takes the token: https://docs.slack.dev/reference/methods/auth.test"""
+    async def examine(self, checkup: Checkup) -> Sequence[Finding]:
+        """Everything about Slack that can be asked; each finding names the page and the button."""
         await self._api.open(learn=False)
         try:
-            found = await self._api.call("auth.test", {}, quietly=True)
-        except SlackRefused as refused:
-            where = "api.slack.com/apps, your app, OAuth & Permissions, Bot User OAuth Token"
-            why = f"Slack refuses SLACK_BOT_TOKEN ({refused}); copy it anew from {where}."
-            return [Finding(False, why)]
-        except DeliveryFailed as failed:
-            return [Finding(False, f"Slack cannot be asked about SLACK_BOT_TOKEN: {failed.why}.")]
+            return await doctor.examine(self._api, checkup, by_socket=self._by_socket)
         finally:
             await self._api.close()
-        who, where = found.get("user", "?"), found.get("team", "?")
-        return [Finding(True, f"Slack takes the token: the bot is {who} in {where}.")]
 
     def trouble(self) -> str | None:
-        """Set while Slack refuses the token."""
-        return self._api.trouble
+        """Set while Slack refuses the token, or while Socket Mode has no connection."""
+        return self._api.trouble or (self._socket.trouble() if self._socket else None)
 
     # --- in ----------------------------------------------------------------------------------
 
     async def _answer(self, payload: Json, received_at: datetime, receive: Receive) -> Json | None:
         """Hand the event over, and put the answer into the response where there is one."""
-        event = decode.decode(payload, received_at)
-        if event is None:
+        if events.ends_token(payload):
+            self._api.note_trouble("token_revoked")
             return None
-        event = await self._directory.introduce(event)
-        reply = await receive(event)
+        identity = self._api.identity
+        event = decode.decode(payload, received_at, identity.user_id if identity else None)
+        if event is None or _is_mere_talk(event):
+            return None
+        reply = await self._heard(event, receive)
         if reply is None:
             return None
         reader = self._reader_for(reply.locale, reply.zone, reply.at)
@@ -152,6 +168,23 @@ class SlackAdapter:
         if reply.form is not None:
             return await self._open(reply.form, event, payload, reader)
         return self._inline(event, reply.answer, reader)
+
+    async def _heard(self, event: Event, receive: Receive) -> Reply | None:
+        """Hand the event over with what Slack tells of its people; of a reaction that matters,
+        once more with the message it is on.
+        """
+        if event.kind == "account":
+            self._directory.forget(event.user.id)
+            return await receive(event)
+        event = await self._directory.introduce(event)
+        reply = await receive(event)
+        if reply is None or not reply.wants_message:
+            return reply
+        message = await self._posting.message_at(event.message)
+        whole = message and events.with_message(event, message)
+        if not whole:
+            return None
+        return await receive(await self._directory.introduce(whole))
 
     def _inline(self, event: Event, answer: Answer | None, reader: Reader) -> Json | None:
         if answer is None or not self.answers_inline(event):
@@ -162,7 +195,7 @@ class SlackAdapter:
         self, form: Form, event: Event, payload: Mapping[str, Any], reader: Reader
     ) -> Json | None:
         """https://docs.slack.dev/reference/methods/views.open; says so when it stays shut."""
-        view = encode.modal(form, event.chat, reader)
+        view = encode.modal(form, event.chat, reader, event.message)
         why = "it is too long"
         if view is not None:
             try:
@@ -181,22 +214,7 @@ class SlackAdapter:
         log.warning("a form did not open: %s", why)
         return self._inline(event, Answer(words=text("slack.form_shut"), private=True), reader)
 
-    # --- out ---------------------------------------------------------------------------------
 
-    async def _edit(self, outgoing: Outgoing, handle: str, reader: Reader) -> str | None:
-        """Change a message; None where that will never work and it must be said anew."""
-        channel, _, ts = handle.partition(":")
-        arguments = {"channel": channel, "ts": ts, **encode.edit(outgoing, reader)}
-        try:
-            await self._api.call("chat.update", arguments)
-        except SlackRefused as refused:
-            if refused.code in UNEDITABLE:
-                return None
-            raise delivery_failed(refused, "chat.update") from None
-        return handle
-
-    async def _deliver(self, method: str, arguments: Json) -> Json:
-        try:
-            return await self._api.call(method, arguments)
-        except SlackRefused as refused:
-            raise delivery_failed(refused, method) from None
+def _is_mere_talk(event: Event) -> bool:
+    """What a channel says to itself outside of threads: forty lines a minute that are nobody's."""
+    return event.kind == "text" and not event.addressed and not event.under

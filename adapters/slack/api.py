@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,12 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.contract import DeliveryFailed
+from adapters.slack.limits import Limits
+from adapters.slack.methods import METHODS
+
+log = logging.getLogger(__name__)
+
+RATE_LIMIT = "ratelimited"
 
 # The address's queue waits meanwhile, and a lease of the outbox lasts longer.
 CALL_SECONDS = 15.0
@@ -69,28 +76,28 @@ UNEDITABLE = frozenset(
         "msg_not_found",
     }
 )
-HINTS = {
-    "channel_not_found": "the channel does not exist or is closed to the bot",
-    "invalid_blocks": "Slack does not take the card",
-    "is_archived": "the channel is archived",
-    "messages_tab_disabled": "the app's messages tab is off: App Home → Messages Tab",
-    "msg_blocks_too_long": "the card is too long",
-    "msg_too_long": "the message is too long",
-    "not_in_channel": "the bot is not in the channel: type /invite there",
-    "restricted_action": "the workspace does not let the bot post there",
-    "user_disabled": "the account is deactivated",
-    "user_not_found": "there is no such account",
-}
 
 
 class SlackRefused(Exception):
-    """Slack answered that it did not do it: `code` is its error code."""
+    """Slack answered that it did not do it: `code` is its error code.
 
-    def __init__(self, code: str, status: int, after: float | None) -> None:
+    `needed` names the scope that is missing, where one is.
+    """
+
+    def __init__(self, code: str, status: int, after: float | None, needed: str = "") -> None:
         super().__init__(code or f"HTTP {status}")
         self.code = code
         self.status = status
         self.after = after
+        self.needed = needed
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer of Slack's, and the headers it came with (in lower case)."""
+
+    body: dict[str, Any]
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +112,12 @@ class Identity:
 class SlackApi:
     """Calls by method name; `trouble` says whether Slack still takes the token."""
 
-    def __init__(self, token: str, url: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, token: str, url: str, clock: Callable[[], datetime], app_token: str | None = None
+    ) -> None:
         self._token = token
+        self._app_token = app_token
+        self.limits = Limits(time.monotonic)
         self.identity: Identity | None = None
         self.trouble: str | None = None
         self._url = url.rstrip("/") + "/"
@@ -143,6 +154,21 @@ class SlackApi:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._session.close(), CLOSE_SECONDS)
 
+    async def send(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """`call` for what can wait: in its turn, and with Slack's no as DeliveryFailed."""
+        self.limits.take(method)
+        try:
+            return await self.call(method, arguments)
+        except SlackRefused as refused:
+            raise self.failed(refused, method) from None
+
+    def failed(self, refused: SlackRefused, method: str) -> DeliveryFailed:
+        """What Slack's no means for a message; of a limit it is kept in mind."""
+        failed = delivery_failed(refused, method)
+        if failed.why == RATE_LIMIT and failed.scope == "method":
+            self.limits.pause(method, failed.after or 1.0)
+        return failed
+
     async def call(
         self, method: str, arguments: dict[str, Any], *, quietly: bool = False
     ) -> dict[str, Any]:
@@ -151,14 +177,23 @@ class SlackApi:
         Raises SlackRefused when Slack says no, DeliveryFailed when nobody answers: "retry" when it
         was surely not asked, "unknown" when the line died after it may have been.
         """
+        return (await self.ask(method, arguments, quietly=quietly)).body
+
+    async def ask(self, method: str, arguments: dict[str, Any], *, quietly: bool = False) -> Told:
+        """The same with the headers, which tell the scopes and Slack's clock."""
+        by_app, as_form = METHODS[method].by_app, METHODS[method].as_form
         if self._client is None:
             raise DeliveryFailed("retry", "the Slack session is not open")
+        headers = {"Authorization": f"Bearer {self._app_token}"} if by_app else {}
         try:
-            answer = await self._client.api_call(method, json=arguments)
+            if as_form:
+                answer = await self._client.api_call(method, params=arguments, headers=headers)
+            else:
+                answer = await self._client.api_call(method, json=arguments, headers=headers)
         except SlackApiError as error:
             refused = _refusal(error)
-            if refused.code in BAD_TOKEN and not quietly:
-                self._note_trouble(refused.code)
+            if refused.code in BAD_TOKEN and not quietly and not by_app:
+                self.note_trouble(refused.code)
             raise refused from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise DeliveryFailed("retry", _named("Slack is not reachable", error)) from None
@@ -167,13 +202,41 @@ class SlackApi:
         except (AttributeError, ValueError) as error:
             # slack_sdk's own stumble over a 200 that is no JSON.
             raise DeliveryFailed("unknown", _named("an odd answer", error)) from None
-        if not quietly:
+        if not quietly and not by_app:
             self.trouble = None
         found = answer.data
-        return found if isinstance(found, dict) else {}
+        told = {str(name).lower(): str(value) for name, value in answer.headers.items()}
+        return Told(found if isinstance(found, dict) else {}, told)
 
-    def _note_trouble(self, code: str) -> None:
+    async def upload(self, url: str, content: bytes) -> None:
+        """The middle step of sending a file: https://docs.slack.dev/messaging/working-with-files
+
+        Raises DeliveryFailed ("retry": nothing is shown before the last step).
+        """
+        if self._session is None:
+            raise DeliveryFailed("retry", "the Slack session is not open")
+        try:
+            async with self._session.post(url, data=content) as response:
+                status = response.status
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise DeliveryFailed("retry", _named("the file did not go up", error)) from None
+        if status != 200:
+            raise DeliveryFailed("retry", f"the file did not go up: HTTP {status}")
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The one session, while it is open."""
+        if self._session is None:
+            raise DeliveryFailed("retry", "the Slack session is not open")
+        return self._session
+
+    def note_trouble(self, code: str) -> None:
+        """Slack does not let us in any more: readiness is red until a call succeeds."""
         since = f"{self._clock().astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        if self.trouble is None:
+            log.critical(
+                "Slack refuses the bot token: %s. Nothing goes out until it is seen to", code
+            )
         self.trouble = self.trouble or f"Slack refuses the bot token since {since}: {code}"
 
     async def _learn_identity(self) -> None:
@@ -199,8 +262,14 @@ def _refusal(error: SlackApiError) -> SlackRefused:
     response: Any = error.response
     status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0))
     data = getattr(response, "data", None)
-    code = data.get("error") if isinstance(data, dict) else None
-    return SlackRefused(code if isinstance(code, str) else "", status, _after(response))
+    told = data if isinstance(data, dict) else {}
+    code, needed = told.get("error"), told.get("needed")
+    return SlackRefused(
+        code if isinstance(code, str) else "",
+        status,
+        _after(response),
+        needed if isinstance(needed, str) else "",
+    )
 
 
 def delivery_failed(refused: SlackRefused, method: str) -> DeliveryFailed:
@@ -208,10 +277,10 @@ def delivery_failed(refused: SlackRefused, method: str) -> DeliveryFailed:
     code = refused.code
     if code in RATE_LIMITED or refused.status == 429:
         # Posting is limited per channel, everything else per method and workspace.
-        scope: Literal["address", "platform"] = (
-            "address" if method == "chat.postMessage" else "platform"
+        scope: Literal["address", "method"] = (
+            "address" if method in ("chat.postMessage", "chat.postEphemeral") else "method"
         )
-        return DeliveryFailed("retry", "ratelimited", after=refused.after or 1.0, scope=scope)
+        return DeliveryFailed("retry", RATE_LIMIT, after=refused.after or 1.0, scope=scope)
     if code in BAD_TOKEN:
         return DeliveryFailed("retry", code, after=TOKEN_WAIT, scope="platform")
     if code in PASSING or refused.status >= 500:
@@ -219,7 +288,7 @@ def delivery_failed(refused: SlackRefused, method: str) -> DeliveryFailed:
     if not code:
         # Slack answers 200 with a code; this came from something in between.
         return DeliveryFailed("unknown", f"an odd answer: HTTP {refused.status}")
-    return DeliveryFailed("dead", f"{code}: {HINTS[code]}" if code in HINTS else code)
+    return DeliveryFailed("dead", code)
 
 
 def _after(response: Any) -> float | None:

@@ -47,3 +47,5 @@ class Asked(Carried):
     """The private metadata of a form, with the chat it belongs to: a submission names none."""
 
     chat: Chat
+    message: str = ""
+    """The handle of the message it is about, if it is about one."""

@@ -1,45 +1,49 @@
 """From Slack's payloads to events. Pure: a verified payload in, an Event or None out.
 
-None is what means nothing to the bot; Rejected (400) is what Slack would never send.
+None is what means nothing to the bot; Rejected (400) is what Slack would never send. Commands,
+presses, forms and shortcuts are read here, what the Events API brings in events.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from adapters.contract import Rejected
+from adapters.slack import events
 from adapters.slack.carried import Asked, Pressed
+from adapters.slack.reading import (
+    NAME,
+    Payload,
+    chat_of,
+    display_name,
+    handle_of,
+    id_in,
+    key_of,
+    moment_of,
+    object_in,
+    stamp_of,
+    text_in,
+    typed_text,
+    user_in,
+)
 from bot.messages import Chat, Event, User, mention_mark, without_marks
 
-NAME = "slack"
 # The one command that takes any verb: `/banzhang VERB …`.
 ANY_VERB = "/banzhang"
 COMMAND_KEY = "command:"
 
-Payload = Mapping[str, Any]
-
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}", re.ASCII)
-_STAMP = re.compile(r"([0-9]{1,11})\.([0-9]{1,6})", re.ASCII)
-_LONGEST_KEY = 200
-_LONGEST_NAME = 200
-
-# https://docs.slack.dev/messaging/formatting-message-text, with the older form <@U1|name>.
-_TOKEN = re.compile(
-    r"<(?:@(?P<user>[UW]\w+)(?:\|(?P<user_name>[^<>]*))?"
-    r"|\#(?P<channel>[CGD]\w+)(?:\|(?P<channel_name>[^<>]*))?"
-    r"|!(?P<special>[^<>|]+)(?:\|(?P<special_label>[^<>]*))?"
-    r"|(?P<link>(?:https?|mailto|tel):[^<>|\s]+)(?:\|(?P<link_label>[^<>]*))?)>",
-    re.ASCII,
-)
+SHORTCUTS: Mapping[str, str] = {"escalate_message": "escalate", "resolve_question": "resolve"}
+"""The shortcuts of a message's menu by callback_id, and the commands they give."""
 
 
-def decode(payload: Payload, received_at: datetime) -> Event | None:
-    """The event in a payload that the guard let in, at the moment it came in."""
+def decode(payload: Payload, received_at: datetime, bot_user: str | None = None) -> Event | None:
+    """The event in a payload that the guard let in, at the moment it came in.
+
+    `bot_user` is our own account, where it is known by now.
+    """
     if "command" in payload:
         return _command(payload, received_at)
     match payload.get("type"):
@@ -47,6 +51,10 @@ def decode(payload: Payload, received_at: datetime) -> Event | None:
             return _press(payload, received_at)
         case "view_submission":
             return _submission(payload, received_at)
+        case "message_action":
+            return _shortcut(payload, received_at)
+        case "event_callback":
+            return events.decode(payload, received_at, bot_user)
         case _:
             return None
 
@@ -58,19 +66,19 @@ def from_command(event: Event) -> bool:
 
 # https://docs.slack.dev/interactivity/implementing-slash-commands
 def _command(fields: Payload, received_at: datetime) -> Event:
-    command, typed = _text(fields, "command"), _text(fields, "text").strip()
+    command, typed = text_in(fields, "command"), text_in(fields, "text").strip()
     if not command.startswith("/"):
         raise Rejected(400, "the command has no slash")
     if command != ANY_VERB:
         typed = f"{command[1:]} {typed}".rstrip()
     understood, mentions = typed_text(typed or "help")
-    user_id = _id(fields, "user_id")
+    user_id, channel_id = id_in(fields, "user_id"), id_in(fields, "channel_id")
     return Event(
         platform=NAME,
-        key=_key(COMMAND_KEY.rstrip(":"), _id(fields, "team_id"), _id(fields, "trigger_id")),
+        key=key_of(COMMAND_KEY.rstrip(":"), id_in(fields, "team_id"), id_in(fields, "trigger_id")),
         kind="text",
         user=User(id=user_id, name=display_name(fields.get("user_name")) or user_id),
-        chat=_chat(_id(fields, "channel_id"), display_name(fields.get("channel_name")), user_id),
+        chat=chat_of(channel_id, display_name(fields.get("channel_name")), user_id),
         text=understood,
         mentions=mentions,
         can_open_form=True,
@@ -86,179 +94,139 @@ def _press(payload: Payload, received_at: datetime) -> Event | None:
     action = actions[0] if isinstance(actions, list) and actions else None
     if not isinstance(action, dict):
         raise Rejected(400, "a press without an action")
-    pressed = Pressed.loaded(action.get("value"))
-    channel = payload.get("channel")
-    if pressed is None or not isinstance(channel, dict):
+    pressed = Pressed.loaded(_pressed_value(action))
+    user, place = user_in(payload), object_in(payload, "container")
+    if pressed is None:
         return None
-    user = _user(payload)
-    place = _object(payload, "container")
-    action_ts = _id(action, "action_ts")
-    where = (_id(channel, "id"), _id(place, "message_ts"))
+    action_ts = id_in(action, "action_ts")
+    chat, where = _place_of_press(payload, place, user)
     return Event(
         platform=NAME,
-        key=_key("press", *where, _text(action, "action_id"), user.id, action_ts),
+        key=key_of("press", *where, text_in(action, "action_id"), user.id, action_ts),
         kind="button",
         user=user,
-        chat=_chat(where[0], display_name(channel.get("name")), user.id, _thread(payload)),
+        chat=chat,
         command=pressed.command,
         arguments=pressed.arguments,
         can_open_form=True,
-        at=_moment(action_ts, received_at),
+        at=moment_of(action_ts, received_at),
+        received_at=received_at,
+    )
+
+
+def _pressed_value(action: Payload) -> object:
+    """What a button carries, or the choice of a menu."""
+    option = action.get("selected_option")
+    return option.get("value") if isinstance(option, dict) else action.get("value")
+
+
+def _place_of_press(payload: Payload, place: Payload, user: User) -> tuple[Chat, tuple[str, ...]]:
+    """The chat in which it was pressed, and what names the message; one's own page is a direct
+    chat.
+    """
+    if place.get("type") == "view":
+        return Chat(kind="direct", id=user.id), (id_in(place, "view_id"),)
+    channel = object_in(payload, "channel")
+    message = payload.get("message")
+    thread = stamp_of(message, "thread_ts") if isinstance(message, dict) else None
+    where = (id_in(channel, "id"), id_in(place, "message_ts"))
+    return chat_of(where[0], display_name(channel.get("name")), user.id, thread), where
+
+
+# https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload
+def _shortcut(payload: Payload, received_at: datetime) -> Event | None:
+    """A command given in a message's menu: about that message, answered in its thread."""
+    command = SHORTCUTS.get(text_in(payload, "callback_id"))
+    if command is None:
+        return None
+    user, channel = user_in(payload), object_in(payload, "channel")
+    message = object_in(payload, "message")
+    place, stamp = id_in(channel, "id"), id_in(message, "ts")
+    thread = stamp_of(message, "thread_ts") or stamp
+    words, mentions = typed_text(events.words_of(message))
+    author = events.author_of(message)
+    arguments = {}
+    if command == "escalate":
+        arguments["question"] = words
+        if author is not None:
+            mentions = (*mentions, author)
+            arguments["asker"] = mention_mark(len(mentions) - 1)
+    return Event(
+        platform=NAME,
+        key=key_of("shortcut", place, stamp, user.id, id_in(payload, "action_ts")),
+        kind="button",
+        user=user,
+        chat=chat_of(place, display_name(channel.get("name")), user.id, thread),
+        mentions=mentions,
+        command=command,
+        arguments=arguments,
+        can_open_form=True,
+        message=handle_of(place, stamp),
+        under=handle_of(place, thread),
+        at=received_at,
         received_at=received_at,
     )
 
 
 # https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload
 def _submission(payload: Payload, received_at: datetime) -> Event | None:
-    view = _object(payload, "view")
+    view = object_in(payload, "view")
     asked = Asked.loaded(view.get("private_metadata"))
     if asked is None:
         return None
-    filled = _filled(view)
+    filled, people = _filled(view)
     # The hash stays the same when a form is sent again after a mistake, so what was filled in is
     # part of the key: the same answers are a repeat, other answers are not.
-    answers = json.dumps(filled, sort_keys=True)
+    answers = json.dumps([filled, [one.id for one in people]], sort_keys=True)
     digest = hashlib.sha256(answers.encode()).hexdigest()[:16]
     return Event(
         platform=NAME,
-        key=_key("form", _id(view, "id"), _id(view, "hash"), digest),
+        key=key_of("form", id_in(view, "id"), id_in(view, "hash"), digest),
         kind="form",
-        user=_user(payload),
+        user=user_in(payload),
         chat=asked.chat,
+        mentions=people,
         command=asked.command,
         arguments={**asked.arguments, **filled},
         can_open_form=True,
+        message=asked.message,
         at=received_at,
         received_at=received_at,
     )
 
 
-def _filled(view: Payload) -> dict[str, str]:
-    """The answers of a form by the names of its fields; what was left empty is left out."""
-    values = _object(_object(view, "state"), "values")
+def _filled(view: Payload) -> tuple[dict[str, str], tuple[User, ...]]:
+    """The answers of a form by the names of its fields, and the people chosen in it.
+
+    What was left empty is left out.
+    """
+    values = object_in(object_in(view, "state"), "values")
+    people: list[User] = []
     found: dict[str, str] = {}
     for field, inputs in values.items():
         for held in inputs.values() if isinstance(inputs, dict) else ():
-            answer = without_marks(_answer(held)).strip()
+            answer = _answer(held, people)
             if answer:
                 found[field] = answer
-    return found
+    return found, tuple(people)
 
 
-def _answer(held: object) -> str:
-    """What one input holds: a menu's choice or a text, which Slack does not escape here."""
+def _answer(held: object, people: list[User]) -> str:
+    """What one input holds: a text (which Slack does not escape here), choices, or people."""
     if not isinstance(held, dict):
         return ""
+    chosen = held.get("selected_users")
+    if isinstance(chosen, list):
+        first = len(people)
+        people += [User(id=one, name=one) for one in chosen if isinstance(one, str)]
+        return "".join(mention_mark(number) for number in range(first, len(people)))
+    options = held.get("selected_options")
+    if isinstance(options, list):
+        return " ".join(filter(None, (_value_of(one) for one in options)))
     option = held.get("selected_option")
-    value = option.get("value") if isinstance(option, dict) else held.get("value")
-    return value if isinstance(value, str) else ""
+    return _value_of(option if isinstance(option, dict) else held).strip()
 
 
-def typed_text(wire: str) -> tuple[str, tuple[User, ...]]:
-    """What a person typed, from Slack's wire form: marks for the people mentioned, and the people.
-
-    >>> typed_text("hi <@U2|li>, see <#C1|rooms> &amp; <!here>")[1]
-    (User(id='U2', name='li', locale=None, zone=None),)
-    """
-    mentions: dict[str, User] = {}
-    parts: list[str] = []
-    end = 0
-    for token in _TOKEN.finditer(wire):
-        parts.append(_unescaped(wire[end : token.start()]))
-        parts.append(_token(token, mentions))
-        end = token.end()
-    parts.append(_unescaped(wire[end:]))
-    return "".join(parts), tuple(mentions.values())
-
-
-def _token(token: re.Match[str], mentions: dict[str, User]) -> str:
-    """One <…> as text; nothing of it can ping again, because it is plain text from here on."""
-    user_id, label = token["user"], None
-    if user_id:
-        name = display_name(_unescaped(token["user_name"] or ""))
-        mentions.setdefault(user_id, User(id=user_id, name=name or user_id))
-        return mention_mark(list(mentions).index(user_id))
-    if token["channel"]:
-        return "#" + (_unescaped(token["channel_name"] or "") or token["channel"])
-    if token["special"]:
-        label = _unescaped(token["special_label"] or "")
-        return label or "@" + _unescaped(token["special"]).split("^")[0]
-    link, label = _unescaped(token["link"]), _unescaped(token["link_label"] or "")
-    # A label that says something else than where the link goes does not hide it.
-    return (label if label in link else f"{label} ({link})") if label else link
-
-
-def _unescaped(text: str) -> str:
-    """Slack escapes & < > and nothing else, once."""
-    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    return without_marks(plain)
-
-
-def _chat(channel_id: str, name: str, user_id: str, thread: str | None = None) -> Chat:
-    """A direct message goes by the person's id, a private channel's name is not told."""
-    if channel_id.startswith("D") or name == "directmessage":
-        return Chat(kind="direct", id=user_id)
-    known = "" if name == "privategroup" else name
-    return Chat(kind="group", id=channel_id, name=known, thread=thread)
-
-
-def _thread(payload: Payload) -> str | None:
-    """The thread in which a button stood, if it did."""
-    message = payload.get("message")
-    if not isinstance(message, dict):
-        return None
-    thread = message.get("thread_ts")
-    return thread if isinstance(thread, str) and _STAMP.fullmatch(thread) else None
-
-
-def _moment(stamp: str, received_at: datetime) -> datetime:
-    """The time in a Slack timestamp, unless it lies in the future or is none."""
-    parts = _STAMP.fullmatch(stamp)
-    if parts is None:
-        return received_at
-    micros = int(parts[2].ljust(6, "0"))
-    said = datetime.fromtimestamp(int(parts[1]), UTC) + timedelta(microseconds=micros)
-    return min(said, received_at)
-
-
-def _user(payload: Payload) -> User:
-    user = _object(payload, "user")
-    user_id = _id(user, "id")
-    name = display_name(user.get("name")) or display_name(user.get("username"))
-    return User(id=user_id, name=name or user_id)
-
-
-def _object(found: Payload, name: str) -> Payload:
-    value = found.get(name)
-    if not isinstance(value, dict):
-        raise Rejected(400, f"{name} is missing")
-    return value
-
-
-def _text(found: Payload, name: str) -> str:
-    value = found.get(name, "")
-    if not isinstance(value, str):
-        raise Rejected(400, f"{name} is no text")
-    return value
-
-
-def _id(found: Payload, name: str) -> str:
-    value = found.get(name)
-    if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise Rejected(400, f"{name} is missing or odd")
-    return value
-
-
-def display_name(found: object) -> str:
-    """A hint for people's eyes; never an identity."""
-    if not isinstance(found, str):
-        return ""
-    return without_marks(found).replace("\n", " ").strip()[:_LONGEST_NAME]
-
-
-def _key(*parts: str) -> str:
-    """The event's key; a long one is shortened, and stays unique."""
-    key = ":".join(parts)
-    if len(key) <= _LONGEST_KEY:
-        return key
-    return f"{parts[0]}:{hashlib.sha256(key.encode()).hexdigest()}"
+def _value_of(held: object) -> str:
+    value = held.get("value") if isinstance(held, dict) else None
+    return without_marks(value) if isinstance(value, str) else ""

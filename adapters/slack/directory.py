@@ -11,12 +11,11 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from adapters.contract import DeliveryFailed
 from adapters.slack.api import SlackApi, SlackRefused
-from adapters.slack.decode import display_name
-from bot.messages import Event, Locale, User
+from adapters.slack.reading import told_user
+from bot.messages import Event, User
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +36,22 @@ class Directory:
         self._known: OrderedDict[str, tuple[float, User]] = OrderedDict()
         self._rest_until = 0.0
 
+    def forget(self, user_id: str) -> None:
+        """Slack tells of a change: ask anew when the person is next heard of."""
+        self._known.pop(user_id, None)
+
     async def introduce(self, event: Event) -> Event:
         """The event with what Slack tells of its people."""
         now = asyncio.get_running_loop().time()
-        wanted = dict.fromkeys(user.id for user in (event.user, *event.mentions))
+        people = [user for user in (event.user, *event.mentions, event.author) if user is not None]
+        wanted = dict.fromkeys(user.id for user in people)
         missing = [user_id for user_id in wanted if not self._is_fresh(user_id, now)]
         if missing and now >= self._rest_until:
             await self._ask(missing[:AT_ONCE])
         user, *mentions = (self._completed(one) for one in (event.user, *event.mentions))
-        return event.model_copy(update={"user": user, "mentions": tuple(mentions)})
+        author = event.author and self._completed(event.author)
+        named = {"user": user, "mentions": tuple(mentions), "author": author}
+        return event.model_copy(update=named)
 
     def _is_fresh(self, user_id: str, now: float) -> bool:
         known = self._known.get(user_id)
@@ -80,39 +86,4 @@ class Directory:
                 raise
             return User(id=user_id, name=user_id)
         told: Any = answer.get("user")
-        return _user(user_id, told if isinstance(told, dict) else {})
-
-
-def _user(user_id: str, told: dict[str, Any]) -> User:
-    profile = told.get("profile")
-    names = profile if isinstance(profile, dict) else {}
-    name = (
-        display_name(names.get("display_name"))
-        or display_name(names.get("real_name"))
-        or display_name(told.get("name"))
-    )
-    return User(
-        id=user_id,
-        name=name or user_id,
-        locale=_locale(told.get("locale")),
-        zone=_zone(told.get("tz")),
-    )
-
-
-def _zone(name: object) -> str | None:
-    """The zone's name, if this machine knows it."""
-    try:
-        return ZoneInfo(name).key if isinstance(name, str) and name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-
-
-def _locale(tag: object) -> Locale | None:
-    """zh-CN, zh-TW → zh_CN; en-US, en-GB → en; other languages: the team's."""
-    match str(tag).split("-")[0]:
-        case "zh":
-            return "zh_CN"
-        case "en":
-            return "en"
-        case _:
-            return None
+        return told_user(user_id, told if isinstance(told, dict) else {})

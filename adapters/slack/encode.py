@@ -1,9 +1,10 @@
 """From words, cards and forms to Slack's JSON. Pure.
 
-Whatever is said is escaped, ours too: the catalogues know no markup of one platform. Only a mention
-becomes markup, so nothing a person typed can ping anybody or hide where a link goes. `verbatim`
-keeps Slack from finding mentions and channels in plain text by itself.
-A moment is plain text in the reader's zone, the same on all platforms and in notifications.
+Whatever is said is escaped, ours too: the catalogues know no markup of one platform. Only mentions
+and moments become markup, so nothing a person typed can ping anybody or hide where a link goes.
+`verbatim` keeps Slack from finding mentions and channels in plain text by itself.
+A moment is a date token, which Slack shows to each reader in their own zone and manner; where it
+cannot be one (titles, buttons), it stands in the zone of the reader it was made for.
 What is too long is cut and ends with "…"; what would be too much is left out from the end.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from adapters.slack.carried import LONGEST_METADATA, LONGEST_VALUE, Asked, Pressed
@@ -22,7 +24,9 @@ from bot.messages import (
     Chat,
     Form,
     FormField,
+    Menu,
     Outgoing,
+    Page,
     Reader,
     Reply,
     Span,
@@ -44,12 +48,21 @@ HEADER_TEXT = 150
 LABEL_TEXT = 2000
 OPTIONS, OPTION_TEXT, OPTION_VALUE = 100, 75, 150
 VIEW_BLOCKS, VIEW_TITLE = 100, 24
+# https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
+PLACEHOLDER_TEXT = 150
 # chat.postMessage takes 40,000, but longer than this is no message for people.
 MESSAGE_TEXT = 12_000
 # The text beside blocks is what a lock screen and a screen reader get.
 FALLBACK_TEXT = 3000
 # All texts of the blocks together: msg_blocks_too_long was seen from about 13,200.
 BLOCKS_TEXT = 12_000
+
+# https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+DATE_FORMATS = {
+    "when": "{date_short_pretty} {time}",
+    "clock": "{time}",
+    "date": "{date_short_pretty}",
+}
 
 _USER = re.compile(r"[UW][A-Z0-9]{1,30}", re.ASCII)
 # Shown where a text is empty and Slack wants one.
@@ -71,6 +84,34 @@ def message(outgoing: Outgoing, reader: Reader) -> Json:
     content = _content(outgoing.words, outgoing.card, reader)
     thread = {"thread_ts": outgoing.address.thread} if outgoing.address.thread else {}
     return {"channel": outgoing.address.id, **thread, **content, "link_names": False}
+
+
+def whisper(outgoing: Outgoing, reader: Reader) -> Json:
+    """The arguments of chat.postEphemeral."""
+    said = message(outgoing, reader)
+    for name in ("unfurl_links", "unfurl_media"):
+        del said[name]
+    return {**said, "user": outgoing.address.only_for}
+
+
+# https://docs.slack.dev/surfaces/app-home
+def page(shown: Page, reader: Reader) -> Json:
+    """A person's own page as a home view; what is too much is left out from the end."""
+    blocks: list[Json] = []
+    for card in shown.cards:
+        section = [*_shown(None, card, reader), *_actions(card, reader)]
+        if len(blocks) + len(section) + 1 > VIEW_BLOCKS:
+            break
+        blocks += [*([{"type": "divider"}] if blocks else []), *section]
+    return {"type": "home", "blocks": _numbered(blocks)}
+
+
+def _numbered(blocks: list[Json]) -> list[Json]:
+    """An action's name must be unique in its view, and two cards may have the same buttons."""
+    for number, block in enumerate(blocks):
+        if block["type"] == "actions":
+            block["block_id"] = f"row.{number}"
+    return blocks
 
 
 def edit(outgoing: Outgoing, reader: Reader) -> Json:
@@ -96,9 +137,12 @@ def submission(reply: Reply, view: Mapping[str, Any], chat: Chat, reader: Reader
 
 
 # https://docs.slack.dev/reference/views/modal-views
-def modal(form: Form, chat: Chat, reader: Reader) -> Json | None:
-    """A form as a view, or None where what is known already is too long for Slack to carry."""
-    asked = Asked(command=form.command, arguments=form.arguments, chat=chat).dumped()
+def modal(form: Form, chat: Chat, reader: Reader, about: str = "") -> Json | None:
+    """A form as a view, or None where what is known already is too long for Slack to carry.
+
+    `about` is the handle of the message it is about.
+    """
+    asked = Asked(command=form.command, arguments=form.arguments, chat=chat, message=about).dumped()
     if len(asked) > LONGEST_METADATA:
         return None
     return {
@@ -118,22 +162,26 @@ def _input(field: FormField, reader: Reader) -> Json:
         "block_id": field.name,
         "optional": not field.required,
         "label": _plain(field.label, reader, LABEL_TEXT),
-        "element": {
-            "type": "plain_text_input",
-            "action_id": "value",
-            "multiline": field.kind == "paragraph",
-        },
+        "element": {**_element(field, reader), "action_id": "value"},
     }
+    if field.hint is not None:
+        block["hint"] = _plain(field.hint, reader, LABEL_TEXT)
+    return block
+
+
+def _element(field: FormField, reader: Reader) -> Json:
+    """The widget of a question: https://docs.slack.dev/reference/block-kit/block-elements"""
+    if field.kind == "people":
+        return {"type": "multi_users_select"}
     offered = [option for option in field.options if 0 < len(option.value) <= OPTION_VALUE]
-    if field.kind == "menu" and offered:
+    if field.kind in ("menu", "choices") and offered:
         options = [
             {"text": _plain(option.label, reader, OPTION_TEXT), "value": option.value}
             for option in offered[:OPTIONS]
         ]
-        block["element"] = {"type": "static_select", "action_id": "value", "options": options}
-    if field.hint is not None:
-        block["hint"] = _plain(field.hint, reader, LABEL_TEXT)
-    return block
+        kind = "static_select" if field.kind == "menu" else "multi_static_select"
+        return {"type": kind, "options": options}
+    return {"type": "plain_text_input", "multiline": field.kind == "paragraph"}
 
 
 def _errors(errors: Mapping[str, Words], view: Mapping[str, Any], reader: Reader) -> dict[str, str]:
@@ -147,7 +195,7 @@ def _errors(errors: Mapping[str, Words], view: Mapping[str, Any], reader: Reader
     found: dict[str, str] = {}
     for name, words in errors.items():
         place = name if name in names or not names else names[0]
-        said = _joined(reader.spans(words), LABEL_TEXT, mentions=False)
+        said = _joined(reader.spans(words), LABEL_TEXT, marked=False)
         found[place] = f"{found[place]} {said}" if place in found else said
     return found
 
@@ -162,7 +210,7 @@ def _content(words: Words | None, card: Card | None, reader: Reader) -> Json:
         return {"text": said.strip() or _NOTHING, "unfurl_links": False, "unfurl_media": False}
     return {
         "text": _joined(_fallback(words, card, reader), FALLBACK_TEXT).strip() or _NOTHING,
-        "blocks": _within(_shown(words, card, reader), list(_actions(card.buttons, reader))),
+        "blocks": _within(_shown(words, card, reader), list(_actions(card, reader))),
         "unfurl_links": False,
         "unfurl_media": False,
     }
@@ -202,27 +250,51 @@ def _field(field: CardField, reader: Reader) -> Json:
     return _marked(f"*{label or _NOTHING}*\n{value or _NOTHING}")
 
 
-def _actions(buttons: Sequence[Button], reader: Reader) -> Iterator[Json]:
-    """The buttons whose command fits into a button; the others are left to be typed."""
-    pressable = [
-        (button, carried)
-        for button in buttons
-        if len(carried := Pressed(command=button.command, arguments=button.arguments).dumped())
-        <= LONGEST_VALUE
+def _actions(card: Card, reader: Reader) -> Iterator[Json]:
+    """Buttons and menus. Whose command does not fit into one is left to be typed."""
+    elements = [
+        *(one for button in card.buttons if (one := _button(button, reader)) is not None),
+        *(one for menu in card.menus if (one := _menu(menu, reader)) is not None),
     ]
-    for start, some in enumerate(_rows(pressable, ELEMENTS)):
-        elements = []
-        for number, (button, carried) in enumerate(some):
-            element: Json = {
-                "type": "button",
-                "action_id": f"{button.command[:200]}.{start * ELEMENTS + number}",
-                "text": _plain(button.label, reader, BUTTON_TEXT),
-                "value": carried,
-            }
-            if button.style != "plain":
-                element["style"] = button.style
-            elements.append(element)
-        yield {"type": "actions", "elements": elements}
+    for number, element in enumerate(elements):
+        element["action_id"] = f"{element['action_id'][:200]}.{number}"
+    for some in _rows(elements, ELEMENTS):
+        yield {"type": "actions", "elements": list(some)}
+
+
+def _button(button: Button, reader: Reader) -> Json | None:
+    carried = _carried(button)
+    if len(carried) > LONGEST_VALUE:
+        return None
+    element: Json = {
+        "type": "button",
+        "action_id": button.command,
+        "text": _plain(button.label, reader, BUTTON_TEXT),
+        "value": carried,
+    }
+    if button.style != "plain":
+        element["style"] = button.style
+    return element
+
+
+def _menu(menu: Menu, reader: Reader) -> Json | None:
+    options = [
+        {"text": _plain(button.label, reader, OPTION_TEXT), "value": carried}
+        for button in menu.choices[:OPTIONS]
+        if len(carried := _carried(button)) <= OPTION_VALUE
+    ]
+    if not options:
+        return None
+    return {
+        "type": "static_select",
+        "action_id": menu.choices[0].command,
+        "placeholder": _plain(menu.label, reader, PLACEHOLDER_TEXT),
+        "options": options,
+    }
+
+
+def _carried(button: Button) -> str:
+    return Pressed(command=button.command, arguments=button.arguments).dumped()
 
 
 def _within(shown: Iterable[Json], actions: Sequence[Json]) -> list[Json]:
@@ -263,37 +335,40 @@ def _marked(said: str) -> Json:
 
 def _plain(words: Words, reader: Reader, limit: int) -> Json:
     """A text object without markup: titles, labels, buttons."""
-    said = _joined(reader.spans(words), limit, mentions=False)
+    said = _joined(reader.spans(words), limit, marked=False)
     return {"type": "plain_text", "text": said.strip() or _NOTHING}
 
 
-def _joined(spans: Iterable[Span], limit: int, *, mentions: bool = True) -> str:
-    """The spans as Slack wants them, at most `limit` characters; no escape or mention is cut."""
+def _joined(spans: Iterable[Span], limit: int, *, marked: bool = True) -> str:
+    """The spans as Slack wants them, at most `limit` characters; no escape or token is cut.
+
+    `marked` is false where Slack knows no markup: titles, labels, buttons.
+    """
     taken: list[Span] = []
     wires: list[str] = []
     length = 0
     for span in spans:
-        wire = _wire(span, mentions=mentions)
+        wire = _wire(span, marked=marked)
         taken.append(span)
         wires.append(wire)
         length += len(wire)
         if length > limit:
-            return _cut(taken, limit - 1, mentions=mentions) + "…"
+            return _cut(taken, limit - 1, marked=marked) + "…"
     return "".join(wires)
 
 
-def _cut(spans: Iterable[Span], limit: int, *, mentions: bool) -> str:
-    first = next(_pieces(spans, limit, mentions=mentions), "")
+def _cut(spans: Iterable[Span], limit: int, *, marked: bool) -> str:
+    first = next(_pieces(spans, limit, marked=marked), "")
     return first.rstrip()
 
 
-def _pieces(spans: Iterable[Span], limit: int, *, mentions: bool = True) -> Iterator[str]:
-    """The spans in pieces of at most `limit` characters; no escape or mention is cut in two."""
+def _pieces(spans: Iterable[Span], limit: int, *, marked: bool = True) -> Iterator[str]:
+    """The spans in pieces of at most `limit` characters; no escape or token is cut in two."""
     piece: list[str] = []
     room = limit
     for span in spans:
-        whole = mentions and _is_mention(span)
-        for atom in [_wire(span, mentions=True)] if whole else map(escape, span.text):
+        whole = marked and _is_token(span)
+        for atom in [_wire(span, marked=True)] if whole else map(escape, span.text):
             if len(atom) > room and piece:
                 yield "".join(piece)
                 piece, room = [], limit
@@ -303,12 +378,23 @@ def _pieces(spans: Iterable[Span], limit: int, *, mentions: bool = True) -> Iter
         yield "".join(piece)
 
 
-def _wire(span: Span, *, mentions: bool) -> str:
-    return f"<@{span.user_id}>" if mentions and _is_mention(span) else escape(span.text)
+def _wire(span: Span, *, marked: bool) -> str:
+    if not marked or not _is_token(span):
+        return escape(span.text)
+    return _date(span) if span.at is not None else f"<@{span.user_id}>"
 
 
-def _is_mention(span: Span) -> bool:
+def _is_token(span: Span) -> bool:
+    if span.kind == "moment":
+        return span.at is not None
     return span.kind == "mention" and bool(span.user_id and _USER.fullmatch(span.user_id))
+
+
+def _date(span: Span) -> str:
+    """A date token, with what old clients and logs show in its place."""
+    assert isinstance(span.at, datetime)
+    shown = escape(span.text).replace("|", "/")
+    return f"<!date^{int(span.at.timestamp())}^{DATE_FORMATS[span.style]}|{shown}>"
 
 
 def escape(said: str) -> str:

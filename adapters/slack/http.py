@@ -64,11 +64,11 @@ def _parse(content_type: str, body: bytes) -> dict[str, Any]:
     try:
         text = body.decode("utf-8")
         if kind == "application/json":
-            return _object(text)
+            return read_object(text)
         if kind == "application/x-www-form-urlencoded":
             fields = _fields(text)
             if "payload" in fields and "command" not in fields:
-                return _object(fields["payload"])
+                return read_object(fields["payload"])
             return fields
     except (ValueError, RecursionError) as error:
         # The error's text may quote the body, so only its kind is passed on.
@@ -90,7 +90,8 @@ def _fields(text: str) -> dict[str, Any]:
     return fields
 
 
-def _object(text: str) -> dict[str, Any]:
+def read_object(text: str) -> dict[str, Any]:
+    """A JSON object, by whichever way it came. Raises ValueError or RecursionError."""
     found = json.loads(text)
     if not isinstance(found, dict):
         raise ValueError("not an object")  # noqa: TRY004 - one kind for all that cannot be read

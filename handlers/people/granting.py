@@ -58,6 +58,14 @@ def role_words(roles: Sequence[str] | frozenset[Role]) -> Lines:
     return lines(*(text(f"roles.{role}") for role in ranked(roles)), separator=SEPARATOR)
 
 
+KNOWN_PLATFORMS = frozenset(("slack", "wecom", "dingtalk"))
+
+
+def platform_name(platform: str) -> Text | str:
+    """What people call a platform."""
+    return text(f"platforms.{platform}") if platform in KNOWN_PLATFORMS else platform
+
+
 def names(people: Sequence[Person]) -> Lines:
     """Names that ring nobody."""
     return lines(*(text("people.name", name=one.name) for one in people), separator=SEPARATOR)

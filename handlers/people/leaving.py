@@ -35,10 +35,13 @@ class Left:
         return lines(ended, _session_words("left", self.session), self.queries)
 
 
-def leave(uow: UnitOfWork, person: Person, team: Team, cause: Cause) -> Left:
+def leave(
+    uow: UnitOfWork, person: Person, team: Team, cause: Cause, why: Words | None = None
+) -> Left:
     """Take somebody off a team's roster (and from among the admins); look after what they leave.
 
-    Who looks after the team is told, except the one who did it, and so is the person.
+    Who looks after the team is told (and `why`, where that is not plain), except the one who did
+    it; so is the person, where they can still be reached.
     """
     uow.attendance.lock(person.id)
     ended = uow.people.revoke(person.id, team.id)
@@ -63,16 +66,18 @@ def leave(uow: UnitOfWork, person: Person, team: Team, cause: Cause) -> Left:
         session=_end_session(uow, person, team, cause, everywhere=gone),
         queries=_hand_back(uow, person, team, cause),
     )
-    _tell(uow, left, team, cause)
+    _tell(uow, left, team, cause, why)
     return left
 
 
-def _tell(uow: UnitOfWork, left: Left, team: Team, cause: Cause) -> None:
-    words = lines(text("people.left_told", team=team.name), left.words)
+def _tell(uow: UnitOfWork, left: Left, team: Team, cause: Cause, why: Words | None) -> None:
+    words = lines(why, text("people.left_told", team=team.name), left.words)
     key = f"left/{cause.occasion}/{left.person.id}"
     for keeper in keepers(uow, team, without=(left.person.id, cause.actor_id)):
         to, own = ToPerson(person_id=keeper.id), f"{key}/{keeper.id}"
         uow.outbox.put(Send(to=to, key=own, words=words), cause.now)
+    if uow.people.address(left.person.id) is None:
+        return
     told = lines(text("people.you_left", team=team.name), _session_words("you_left", left.session))
     uow.outbox.put(Send(to=ToPerson(person_id=left.person.id), key=key, words=told), cause.now)
 

@@ -9,7 +9,14 @@ from datetime import datetime
 from bot.commands import Request
 from bot.messages import Address, Answer, Refused, Send, ToPerson, lines, text
 from handlers.attendance import rules, sessions
-from handlers.people.granting import SEPARATOR, cause_of, keepers, names, role_words
+from handlers.people.granting import (
+    SEPARATOR,
+    cause_of,
+    keepers,
+    names,
+    platform_name,
+    role_words,
+)
 from storage.merging import move_work
 from storage.tables.attendance import WorkSession
 from storage.tables.people import Person
@@ -31,7 +38,8 @@ def join_persons(request: Request, uow: UnitOfWork, kept: Person) -> Answer:
     known = uow.people.identities(kept.id)
     tell = [Address(platform=one.platform, kind="person", id=one.user_id) for one in known]
     platforms = lines(
-        *(text("people.platform", platform=one.platform) for one in known), separator=SEPARATOR
+        *(text("people.platform", platform=platform_name(one.platform)) for one in known),
+        separator=SEPARATOR,
     )
     overlapping = _move_work(uow, kept, other, request.now)
     if other.state == "active":
@@ -66,14 +74,21 @@ def _must_be_elsewhere(uow: UnitOfWork, kept: Person, other: Person) -> None:
     live = {one.platform for one in uow.people.identities(kept.id) if one.reachable}
     for one in uow.people.identities(other.id):
         if one.platform in live:
-            raise Refused("people.link_same_platform", field="code", platform=one.platform)
+            raise Refused(
+                "people.link_same_platform", field="code", platform=platform_name(one.platform)
+            )
 
 
 def _announce(request: Request, uow: UnitOfWork, kept: Person, tell: list[Address]) -> None:
     """On every account that was known before: somebody who lent a code finds out there."""
     admins = [one for one in uow.people.holders("admin", None) if one.id != kept.id]
     whom = names(admins[:3]) if admins else text("refused.nobody_yet")
-    words = text("people.link_told", platform=request.platform, account=request.chat.id, whom=whom)
+    words = text(
+        "people.link_told",
+        platform=platform_name(request.platform),
+        account=request.chat.id,
+        whom=whom,
+    )
     for index, address in enumerate(tell):
         key = f"linked/{cause_of(request).occasion}/{index}"
         uow.outbox.put(Send(to=address, key=key, words=words), request.now)

@@ -31,6 +31,8 @@ class Policies(BaseModel):
     """When nothing was planned, a session longer than this is looked after."""
     reminder_budget: int = Field(default=6, ge=1, le=50)
     """Reminders a person gets on one day; what exceeds it folds into one digest."""
+    reaction: str = Field(default="question", max_length=100)
+    """The reaction that makes a message a query, by its name without colons; "": none does."""
 
 
 def policies_of(team: Team) -> Policies:

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 from bot.commands import Request
 from bot.messages import Answer, Duration, Moment, Words, lines, text
 from handlers.attendance.hours import Hours, Summary, summary
-from handlers.people.granting import SEPARATOR, role_words
+from handlers.people.granting import SEPARATOR, platform_name, role_words
 from handlers.queries import rules
 from storage.tables.people import Person
 from storage.tables.queries import Query
+from storage.tables.teams import Team
 from storage.uow import UnitOfWork
 
 LISTED = 5
@@ -21,45 +22,50 @@ def me(request: Request, uow: UnitOfWork) -> Answer:
     """`me`: roles, hours, what waits for the person, own settings. Short enough for a phone."""
     person = request.person
     team = request.team or uow.teams.of_person(person)
-    zone = person.zone or team.zone
-    worked = summary(uow, person, ZoneInfo(zone), request.now)
+    worked = summary(uow, person, ZoneInfo(person.zone or team.zone), request.now)
     owned, count = uow.queries.owned_by(person.id, LISTED)
-    accounts = [
-        text("people.platform", platform=one.platform) for one in uow.people.identities(person.id)
-    ]
-    settings = text(
-        "people.me_settings",
-        language=text(f"choices.{person.locale or team.locale}"),
-        zone=zone,
-        accounts=lines(*accounts, separator=SEPARATOR),
-    )
     return Answer(
         words=lines(
             text("people.me", name=person.name),
-            *_roles(uow, person),
-            *_hours(worked),
+            *roles(uow, person),
+            *hours(worked),
             *_waiting(worked),
             *_queries(request, owned, count),
-            settings,
+            settings(uow, person, team),
         ),
         private=True,
     )
 
 
-def _roles(uow: UnitOfWork, person: Person) -> Iterator[Words]:
+def settings(uow: UnitOfWork, person: Person, team: Team) -> Words:
+    """Language, zone and accounts as they are in force."""
+    accounts = [
+        text("people.platform", platform=platform_name(one.platform))
+        for one in uow.people.identities(person.id)
+    ]
+    return text(
+        "people.me_settings",
+        language=text(f"choices.{person.locale or team.locale}"),
+        zone=person.zone or team.zone,
+        accounts=lines(*accounts, separator=SEPARATOR),
+    )
+
+
+def roles(uow: UnitOfWork, person: Person) -> Iterator[Words]:
     """A line for each team, the organisation's own first."""
     held: dict[int | None, list[str]] = {}
     for one in uow.people.memberships(person.id):
         held.setdefault(one.team_id, []).append(one.role)
-    for team_id, roles in held.items():
+    for team_id, names in held.items():
         if team_id is None:
-            yield text("people.me_everywhere", roles=role_words(roles))
+            yield text("people.me_everywhere", roles=role_words(names))
         else:
             name = uow.teams.get(team_id).name
-            yield text("people.me_team", team=name, roles=role_words(roles))
+            yield text("people.me_team", team=name, roles=role_words(names))
 
 
-def _hours(worked: Summary) -> Iterator[Words]:
+def hours(worked: Summary) -> Iterator[Words]:
+    """Since when they are at work, and how long today and this week."""
     if worked.open is not None:
         since = Moment(at=worked.open.since, style="clock")
         key = "people.me_on_break" if worked.open.break_since else "people.me_at_work"

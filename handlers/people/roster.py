@@ -7,6 +7,7 @@ from itertools import product
 
 from bot.commands import Request
 from bot.messages import Answer, Refused, Role, Words, lines, text
+from handlers.paging import paged, paging
 from handlers.people.granting import (
     SEPARATOR,
     cause_of,
@@ -100,9 +101,8 @@ def staff_list(request: Request, uow: UnitOfWork) -> Answer:
     assert request.team is not None
     team = request.team
     everybody = _by_rank(uow, team)
-    pages = max(1, -(-len(everybody) // PAGE))
-    page = _page(request.words("page"), pages)
-    here = everybody[(page - 1) * PAGE : page * PAGE]
+    page = paging(request, len(everybody), PAGE)
+    here = everybody[page.start : page.end]
     groups = (
         text(
             "people.list_role",
@@ -115,14 +115,8 @@ def staff_list(request: Request, uow: UnitOfWork) -> Answer:
         for role in RANKING
         if any(roles[0] == role for _person, roles in here)
     )
-    more = text("people.list_page", page=page, pages=pages, next=page % pages + 1)
-    return Answer(
-        words=lines(
-            text("people.list", team=team.name, n=len(everybody)),
-            *groups,
-            more if pages > 1 else None,
-        )
-    )
+    words = lines(text("people.list", team=team.name, n=len(everybody)), *groups)
+    return paged(words, page, "staff_list", {})
 
 
 def _by_rank(uow: UnitOfWork, team: Team) -> list[tuple[Person, tuple[Role, ...]]]:
@@ -141,11 +135,3 @@ def _listed(person: Person, roles: Sequence[Role]) -> Words:
     if len(roles) == 1:
         return text("people.name", name=person.name)
     return text("people.listed", name=person.name, roles=role_words(roles[1:]))
-
-
-def _page(typed: str, pages: int) -> int:
-    if not typed:
-        return 1
-    if not typed.isdecimal() or not 1 <= int(typed) <= pages:
-        raise Refused("people.list_no_page", field="page", typed=typed[:20], pages=pages)
-    return int(typed)

@@ -51,7 +51,9 @@ def ranked(roles: Collection[str]) -> tuple[Role, ...]:
 
 # --- what a team may set -------------------------------------------------------------------------
 
-Setting = Literal["zone", "language", "quiet", "guests", "longest_day", "approve_hours", "budget"]
+Setting = Literal[
+    "zone", "language", "quiet", "guests", "longest_day", "approve_hours", "budget", "reaction"
+]
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
 
 Quiet = tuple[time, time]
@@ -75,6 +77,14 @@ PLACES = {
     "纽约": "America/New_York", "洛杉矶": "America/Los_Angeles", "悉尼": "Australia/Sydney",
 }  # fmt: skip
 
+# The names that platforms give to a few signs people would choose; any other goes by its name.
+SIGNS = {
+    "❓": "question", "❔": "grey_question", "❗": "exclamation", "🆘": "sos", "🙋": "raising_hand",
+    "👀": "eyes", "🎫": "ticket", "🚩": "triangular_flag_on_post", "📌": "pushpin", "🔔": "bell",
+}  # fmt: skip
+SIGN_OF = {name: sign for sign, name in SIGNS.items()}
+
+_SIGN = re.compile(r":?([a-z0-9_+'-]{1,100})(?:::skin-tone-\d)?:?")
 _CLOCK = r"(\d{1,2})(?:[:点.](\d{2})|点半|点)?"
 _SPAN = re.compile(rf"{_CLOCK}\s*(?:-|~|–|—|至|到|to|until)\s*{_CLOCK}")
 _HOURS = re.compile(r"(\d{1,2})\s*(?:h|hours?|小时|个小时)?")
@@ -85,7 +95,8 @@ def read_setting(setting: Setting, typed: str) -> SettingValue:
     """What somebody typed for a setting → its value.
 
     zone: an IANA name · language: a locale · quiet: (start, end), equal when there are none ·
-    guests, approve_hours: on or off · longest_day: hours · budget: reminders a day.
+    guests, approve_hours: on or off · longest_day: hours · budget: reminders a day · reaction: the
+    name of an emoji, "" for none.
     Raises Refused with an example.
     """
     plain = " ".join(unicodedata.normalize("NFKC", typed).lower().split())
@@ -152,6 +163,16 @@ def _budget(plain: str) -> int | None:
     return _number(_TIMES, plain, 1, 50)
 
 
+def _reaction(plain: str) -> str | None:
+    if plain in OFF:
+        return ""
+    sign = plain.replace("\ufe0f", "")
+    if sign in SIGNS:
+        return SIGNS[sign]
+    found = _SIGN.fullmatch(plain)
+    return found[1] if found else None
+
+
 def _number(pattern: re.Pattern[str], plain: str, least: int, most: int) -> int | None:
     found = pattern.fullmatch(plain)
     return int(found[1]) if found and least <= int(found[1]) <= most else None
@@ -165,4 +186,5 @@ _READERS = {
     "longest_day": _longest_day,
     "approve_hours": _switch,
     "budget": _budget,
+    "reaction": _reaction,
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import time
 
-from bot.commands import Request
-from bot.messages import Answer, Duration, Refused, Words, lines, text
+from bot.commands import Request, Signal
+from bot.messages import Answer, Duration, Event, Refused, Words, lines, text
 from handlers.people.granting import (
     cause_of,
     must_manage,
@@ -15,7 +15,7 @@ from handlers.people.granting import (
     welcome,
 )
 from handlers.people.policies import Policies, Quiet, policies_of, store_policies
-from handlers.people.rules import SETTINGS, Setting, SettingValue, read_setting
+from handlers.people.rules import SETTINGS, SIGN_OF, Setting, SettingValue, read_setting
 from storage.tables.teams import Team
 from storage.uow import UnitOfWork
 
@@ -93,6 +93,16 @@ def here(request: Request, uow: UnitOfWork) -> Answer:
             text("teams.here_instead") if left else None,
         )
     )
+
+
+def is_new_here(event: Event, uow: UnitOfWork) -> bool:
+    """Whether the group that took the bot in is not bound to a team yet."""
+    return uow.teams.bound(event.platform, event.chat.id) is None
+
+
+def invited(signal: Signal, _uow: UnitOfWork) -> Answer:
+    """The bot was taken into a group: what it is, and what makes the group a team's home."""
+    return Answer(words=text("teams.invited", example=text("examples.team_here")))
 
 
 def use(request: Request, uow: UnitOfWork) -> Answer:
@@ -181,11 +191,13 @@ def _store(setting: Setting, value: SettingValue, team: Team) -> None:
             _change(team, "longest_day_hours", value)
         case "budget", int():
             _change(team, "reminder_budget", value)
+        case "reaction", str():
+            _change(team, "reaction", value)
         case _:
             raise AssertionError(f"{setting} cannot be {value!r}")
 
 
-def _change(team: Team, field: str, value: Quiet | bool | int) -> None:
+def _change(team: Team, field: str, value: Quiet | bool | int | str) -> None:
     changed = policies_of(team).model_dump() | {field: value}
     store_policies(team, Policies.model_validate(changed))
 
@@ -208,6 +220,8 @@ def _stored(setting: Setting, team: Team) -> str:
             return "on" if policies.approve_hours else "off"
         case "budget":
             return str(policies.reminder_budget)
+        case "reaction":
+            return policies.reaction or "none"
 
 
 def shown(setting: Setting, team: Team) -> Words:
@@ -231,3 +245,11 @@ def shown(setting: Setting, team: Team) -> Words:
             return text("teams.longest", span=Duration(seconds=policies.longest_day_hours * 3600))
         case "budget":
             return text("teams.budget", n=policies.reminder_budget)
+        case "reaction":
+            return _shown_reaction(policies.reaction)
+
+
+def _shown_reaction(name: str) -> Words:
+    if not name:
+        return text("teams.reaction_none")
+    return text("teams.reaction", sign=SIGN_OF.get(name, f":{name}:"))

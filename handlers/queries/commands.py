@@ -5,20 +5,28 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.commands import Request
-from bot.messages import Address, Answer, Card, Moment, Refused, Text, lines, text
+from bot.messages import Address, Answer, Moment, Refused, Text, lines, text
 from handlers.queries import notices, rules
+from handlers.queries.answering import (
+    Said,
+    add_more,
+    answer,
+    nothing_is_owed,
+    show_answered,
+    tell_news,
+)
 from handlers.queries.desk import (
     LEADING,
     end_target,
     found,
+    keep_message,
     leads,
     open_query,
     owner_of,
     staff_roles,
     start_target,
-    tell_owner_or_board,
 )
-from handlers.queries.notices import short_id, typed
+from handlers.queries.notices import short_id
 from handlers.reminding import remind
 from sop_scripts import Scripts, shipped
 from storage.tables.queries import Query
@@ -40,6 +48,7 @@ def ask(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> An
         at=request.at,
         now=request.now,
     )
+    keep_message(uow, query, request.platform, request.message)
     return Answer(words=text("queries.opened", id=short_id(query), due=Moment(at=query.due_at)))
 
 
@@ -64,6 +73,7 @@ def ask_for(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -
         at=request.at,
         now=request.now,
     )
+    keep_message(uow, query, request.platform, request.message)
     due = Moment(at=query.due_at)
     return Answer(words=text("queries.opened_for", id=short_id(query), asker=asker.name, due=due))
 
@@ -124,95 +134,31 @@ def _due(query: Query, now: datetime) -> Text | None:
 def reply(request: Request, uow: UnitOfWork) -> Answer:
     """Answer the asker; from the asker it is more to the question, and never stops the clock."""
     query = found(request, uow)
-    words = _said(request, "words", "queries.empty_reply")
+    said = _said(request, "words", "queries.empty_reply")
     if request.person.id == query.asker_id:
-        return _add_more(request, uow, query, words)
+        return _add_more(said, uow, query)
     staff_roles(request, uow, query)
-    place = _answer(request, uow, query, words, resolving=False)
-    if _is_read_there(place, request):
+    place = answer(said, uow, query, resolving=False)
+    if place.kind == "group" and place.id == request.chat.id:
         return Answer(words=text("queries.replied_here", id=short_id(query)))
     return Answer(
         words=text(
             "queries.replied",
             id=short_id(query),
             place=notices.place_words(uow, query, place),
-            words=rules.shorten(words, notices.SHOWN_ON_CARD),
+            words=rules.shorten(said.words, notices.SHOWN_ON_CARD),
         )
     )
 
 
-def _is_read_there(place: Address, request: Request) -> bool:
-    """Whether the asker reads the reply in the very group in which it was given."""
-    return place.kind == "group" and place.id == request.chat.id
-
-
-def _answer(
-    request: Request, uow: UnitOfWork, query: Query, words: str, *, resolving: bool
-) -> Address:
-    """A human's words go to the asker, and nothing is owed any more."""
-    entry = uow.queries.note(query.id, "reply", request.person.id, words, request.at)
-    _answered(request, query)
-    place = Address.model_validate(query.asked_in)
-    if not resolving:
-        _show_answered(request, uow, query, entry.id, told_in=place)
-    id, name = short_id(query), request.person.name
-    said = lines(
-        text("queries.answer", id=id, person=name, words=words),
-        text("queries.closed", id=id, person=name) if resolving else None,
-        notices.next_step(query, "resolved" if resolving else "answered"),
-    )
-    notices.tell_asker(uow, query, said, f"{short_id(query)}/reply/{entry.id}", request.now)
-    return place
-
-
-def _answered(request: Request, query: Query) -> None:
-    query.first_reply_at = query.first_reply_at or max(request.at, query.opened_at)
-    if query.owner_id is None:
-        query.owner_id, query.claimed_at = request.person.id, request.now
-    if query.state != "resolved":
-        end_target(query, "answered")
-
-
-def _show_answered(
-    request: Request,
-    uow: UnitOfWork,
-    query: Query,
-    entry_id: int,
-    told_in: Address | None = None,
-) -> None:
-    line = text("queries.line.answered", id=short_id(query), person=request.person.name)
-    change = f"answered/{entry_id}"
-    notices.update_cards(uow, query, change, line, request.place, request.now, told_in)
-
-
-def _add_more(request: Request, uow: UnitOfWork, query: Query, words: str) -> Answer:
-    """The asker writes again: the oldest unanswered message keeps the clock."""
+def _add_more(said: Said, uow: UnitOfWork, query: Query) -> Answer:
     if query.state == "resolved":
         raise Refused("queries.reopen_instead", id=short_id(query))
-    entry = uow.queries.note(query.id, "more", request.person.id, words, request.at)
-    if query.waiting_since is None:
-        start_target(uow, query, request.at)
-        line = text("queries.line.more", id=short_id(query), asker=request.person.name)
-        notices.update_cards(uow, query, f"more/{entry.id}", line, request.place, request.now)
-    _tell_news(request, uow, query, "more", words, entry.id)
-    if query.due_at <= request.now:
+    add_more(said, uow, query)
+    if query.due_at <= said.now:
         return Answer(words=text("queries.added_late", id=short_id(query)))
     due = Moment(at=query.due_at)
     return Answer(words=text("queries.added", id=short_id(query), due=due))
-
-
-def _tell_news(
-    request: Request, uow: UnitOfWork, query: Query, what: str, words: str, entry_id: int
-) -> None:
-    """The asker's new words, to whoever has the query."""
-    title = text(f"queries.news.{what}", id=short_id(query), person=request.person.name)
-    said = typed(rules.shorten(words, notices.SHOWN_ON_CARD))
-    due = rules.time_left(query.due_at, request.now)
-    commands = ("reply",) if query.owner_id else ("claim", "reply")
-    buttons = tuple(notices.button(query, command) for command in commands)
-    shown = Card(title=title, body=(said, due), buttons=buttons)
-    key = f"{short_id(query)}/{what}/{entry_id}"
-    tell_owner_or_board(uow, query, lines(title, said), shown, key, request.now)
 
 
 def replied(request: Request, uow: UnitOfWork) -> Answer:
@@ -221,10 +167,10 @@ def replied(request: Request, uow: UnitOfWork) -> Answer:
     staff_roles(request, uow, query)
     if request.person.id == query.asker_id:
         raise Refused("queries.not_by_asker", id=short_id(query))
-    note_ = _said(request, "note", "queries.empty_note")
-    entry = uow.queries.note(query.id, "declared", request.person.id, note_, request.at)
-    _answered(request, query)
-    _show_answered(request, uow, query, entry.id)
+    said = _said(request, "note", "queries.empty_note")
+    entry = uow.queries.note(query.id, "declared", said.person.id, said.words, said.at)
+    nothing_is_owed(said, query)
+    show_answered(said, uow, query, entry.id)
     return Answer(words=text("queries.declared", id=short_id(query)))
 
 
@@ -232,16 +178,16 @@ def note(request: Request, uow: UnitOfWork) -> Answer:
     """Write down something for colleagues; it stops no clock."""
     query = found(request, uow)
     staff_roles(request, uow, query)
-    words = _said(request, "note", "queries.empty_note")
-    uow.queries.note(query.id, "note", request.person.id, words, request.at)
+    said = _said(request, "note", "queries.empty_note")
+    uow.queries.note(query.id, "note", said.person.id, said.words, said.at)
     return Answer(words=text("queries.noted", id=short_id(query)))
 
 
-def _said(request: Request, name: str, refusal: str) -> str:
+def _said(request: Request, name: str, refusal: str) -> Said:
     words = request.words(name).strip()
     if not words:
         raise Refused(refusal, field=name, id=f"Q{request.number('query')}")
-    return words
+    return Said(request.person, words, request.place, request.at, request.now)
 
 
 # --- silence --------------------------------------------------------------------------------------
@@ -253,7 +199,7 @@ def mute(request: Request, uow: UnitOfWork) -> Answer:
     staff_roles(request, uow, query)
     if query.waiting_since is None:
         raise Refused("queries.nothing_to_mute", id=short_id(query))
-    until, reason = request.time("time"), _said(request, "reason", "queries.no_reason")
+    until, reason = request.time("time"), _said(request, "reason", "queries.no_reason").words
     if until > request.now + rules.LONGEST_MUTE:
         raise Refused("queries.mute_too_long", field="time", id=short_id(query))
     query.muted_until = until
@@ -314,7 +260,7 @@ def resolve(request: Request, uow: UnitOfWork) -> Answer:
         asker = uow.people.get(query.asker_id).name
         raise Refused("queries.answer_first", field="words", id=short_id(query), asker=asker)
     if words and not by_asker:
-        _answer(request, uow, query, words, resolving=True)
+        answer(_said(request, "words", "queries.empty_reply"), uow, query, resolving=True)
     entry = uow.queries.note(
         query.id, "resolve", request.person.id, words if by_asker else "", request.at
     )
@@ -342,16 +288,16 @@ def reopen(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) ->
     query = found(request, uow)
     if request.person.id != query.asker_id:
         staff_roles(request, uow, query)
-    reason = _said(request, "reason", "queries.no_reason")
+    said = _said(request, "reason", "queries.no_reason")
     if query.resolved_at is None:
         raise Refused("queries.not_resolved", id=short_id(query))
     if not rules.is_reopenable(query.resolved_at, request.now):
-        return _follow_up(request, uow, query, reason, scripts or shipped())
-    entry = uow.queries.note(query.id, "reopen", request.person.id, reason, request.at)
+        return _follow_up(request, uow, query, said.words, scripts or shipped())
+    entry = uow.queries.note(query.id, "reopen", request.person.id, said.words, request.at)
     start_target(uow, query, request.at)
     line = text("queries.line.reopened", id=short_id(query), person=request.person.name)
     notices.update_cards(uow, query, f"reopened/{entry.id}", line, request.place, request.now)
-    _tell_news(request, uow, query, "reopened", reason, entry.id)
+    tell_news(said, uow, query, "reopened", entry.id)
     due = Moment(at=query.due_at)
     return Answer(words=text("queries.reopened", id=short_id(query), due=due))
 

@@ -104,6 +104,12 @@ def open_query(
     return query
 
 
+def keep_message(uow: UnitOfWork, query: Query, platform: str, handle: str) -> None:
+    """Remember which message opened it, so that what is said below belongs to it."""
+    if handle:
+        uow.queries.keep_message(query.id, platform, handle)
+
+
 def start_target(uow: UnitOfWork, query: Query, at: datetime) -> None:
     """The asker waits anew: another target, with its own deadline and ladder."""
     query.target += 1

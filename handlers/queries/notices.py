@@ -77,13 +77,18 @@ def card(uow: UnitOfWork, query: Query) -> Card:
     if owner is not None:
         fields.append(_field("owner", typed(owner.name)))
     if query.waiting_since is not None:
-        fields.append(_field("due", text("queries.moment", at=Moment(at=query.due_at))))
+        fields.append(_field("due", due(query)))
     return Card(
         title=text(f"queries.card.{stage}", id=short_id(query)),
         body=(typed(_cut(query.question)),),
         fields=tuple(fields),
         buttons=_buttons(query),
     )
+
+
+def due(query: Query) -> Text:
+    """The moment by which an answer is owed."""
+    return text("queries.moment", at=Moment(at=query.due_at))
 
 
 def _buttons(query: Query) -> tuple[Button, ...]:
@@ -175,6 +180,12 @@ def next_step(query: Query, stage: Literal["answered", "resolved"]) -> Text:
     in_group = Address.model_validate(query.asked_in).kind == "group"
     where = "_in_group" if in_group else ""
     return text(f"queries.next.{stage}{where}", id=short_id(query))
+
+
+def is_read_at(query: Query, place: Address) -> bool:
+    """Whether the asker reads what is said at a place: the very group, or their own messages."""
+    asked_in = Address.model_validate(query.asked_in)
+    return (asked_in.platform, asked_in.kind, asked_in.id) == (place.platform, place.kind, place.id)
 
 
 def tell_asker(uow: UnitOfWork, query: Query, words: Words, key: str, now: datetime) -> None:

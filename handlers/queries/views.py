@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bot.commands import Request
 from bot.messages import Answer, Locale, Moment, Refused, Text, Words, known_locale, lines, text
+from handlers.paging import paged, paging
 from handlers.queries import rules
 from handlers.queries.desk import found, staff_roles
 from handlers.queries.notices import short_id, typed
@@ -26,27 +27,27 @@ def list_queries(request: Request, uow: UnitOfWork) -> Answer:
     """Unresolved queries with the time left, the most urgent first."""
     assert request.team is not None
     chosen = request.words("filter") or "open"
-    shown, count = _chosen(request, uow, chosen, request.team.id)
-    if not shown:
+    _first, count = _chosen(request, uow, chosen, 0)
+    if not count:
         return Answer(words=text(f"queries.none_{chosen}"))
-    more = text("queries.and_more", n=count - len(shown)) if count > len(shown) else None
-    return Answer(
-        words=lines(
-            text(f"queries.list_{chosen}", n=count),
-            *(_line(request, uow, query) for query in shown),
-            more,
-        )
+    page = paging(request, count, LISTED)
+    shown, _count = _chosen(request, uow, chosen, page.start)
+    words = lines(
+        text(f"queries.list_{chosen}", n=count), *(_line(request, uow, query) for query in shown)
     )
+    return paged(words, page, "queries", {"filter": chosen})
 
 
 def _chosen(
-    request: Request, uow: UnitOfWork, chosen: str, team_id: int
+    request: Request, uow: UnitOfWork, chosen: str, start: int
 ) -> tuple[Sequence[Query], int]:
+    """Those on the page that begins at `start`, and how many there are in all."""
+    assert request.team is not None
     if chosen == "mine":
-        return uow.queries.owned_by(request.person.id, LISTED)
+        return uow.queries.owned_by(request.person.id, LISTED, start)
     if chosen == "late":
-        return uow.queries.late_in(team_id, request.now, LISTED)
-    return uow.queries.open_in(team_id, LISTED)
+        return uow.queries.late_in(request.team.id, request.now, LISTED, start)
+    return uow.queries.open_in(request.team.id, LISTED, start)
 
 
 def _line(request: Request, uow: UnitOfWork, query: Query) -> Words:

@@ -5,7 +5,7 @@ from storage.tables.attendance import Break, Correction, Punch, WorkSession
 from storage.tables.audit import AuditEntry
 from storage.tables.base import Base
 from storage.tables.people import Code, CodeAttempt, Identity, JoinRequest, Membership, Person
-from storage.tables.queries import Query, QueryEntry, Reminder, ReminderDay
+from storage.tables.queries import Query, QueryEntry, QueryMessage, Reminder, ReminderDay
 from storage.tables.teams import BoundGroup, Team
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Punch",
     "Query",
     "QueryEntry",
+    "QueryMessage",
     "Reminder",
     "ReminderDay",
     "Team",

@@ -45,6 +45,9 @@ class Identity(Base):
     name: Mapped[str] = mapped_column(String(200))
     last_active_at: Mapped[datetime]
     reachable: Mapped[bool] = mapped_column(default=True)
+    told_locale: Mapped[str | None] = mapped_column(String(10))
+    """Language and zone as the platform told them last: who has chosen nothing else follows."""
+    told_zone: Mapped[str | None] = mapped_column(String(64))
 
 
 class Membership(Base):

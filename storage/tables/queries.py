@@ -58,6 +58,21 @@ class Query(Base):
     """The resolved query that this one takes up again, too late to reopen it."""
 
 
+class QueryMessage(Base):
+    """A person's message on a platform that belongs to a query: what opened it. One query each."""
+
+    __tablename__ = "query_messages"
+    __table_args__ = (
+        UniqueConstraint("platform", "handle"),
+        Index("ix_query_messages_query_id", "query_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    query_id: Mapped[int] = mapped_column(ForeignKey("queries.id"))
+    platform: Mapped[str] = mapped_column(String(20))
+    handle: Mapped[str] = mapped_column(String(300))
+
+
 class QueryEntry(Base):
     """One thing that was said or done about a query; append-only."""
 
@@ -67,8 +82,8 @@ class QueryEntry(Base):
     id: Mapped[int] = mapped_column(Number, primary_key=True)
     query_id: Mapped[int] = mapped_column(ForeignKey("queries.id"))
     kind: Mapped[str] = mapped_column(String(10))
-    """question, more (of the asker), reply, declared, note, claim, release, mute, resolve,
-    reopen."""
+    """question, more (of the asker), edit and erase (the asker changed or deleted the question),
+    reply, declared, note, claim, release, mute, resolve, reopen."""
     person_id: Mapped[int] = mapped_column(ForeignKey("persons.id"))
     body: Mapped[str] = mapped_column(Text, default="")
     at: Mapped[datetime]

@@ -60,6 +60,8 @@ outbox = Table(
     UniqueConstraint("key"),
     Index("ix_outbox_name", "name"),
     Index("ix_outbox_edits_id", "edits_id"),
+    # What somebody answers to on a platform is found by its handle.
+    Index("ix_outbox_handle", "handle"),
     Index("ix_outbox_state", "state"),
     Index(
         "ix_outbox_waiting",
@@ -119,6 +121,15 @@ dialogues = Table(
     Column("arguments", JSON, nullable=False),
     Column("asking", String(40), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+)
+
+pages = Table(
+    "pages",
+    Base.metadata,
+    # Who has looked at their own page on a platform: it is kept true from then on.
+    Column("platform", String(20), primary_key=True),
+    Column("user_id", String(200), primary_key=True),
+    Column("opened_at", UtcDateTime, nullable=False),
 )
 
 facts = Table(

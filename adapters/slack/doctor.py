@@ -1,0 +1,171 @@
+"""What the doctor asks of Slack: token, scopes, clock, Socket Mode, what has been heard, and
+whether the bot is in the teams' channels. Each finding names the page and the button that mend it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from adapters.contract import Checkup, DeliveryFailed, Finding, Home
+from adapters.slack.api import SlackApi, SlackRefused, Told
+from adapters.slack.manifest import scopes
+from adapters.slack.socket import opened_url
+
+APP = "api.slack.com/apps, your app"
+# Slack refuses, and so do we, what is signed more than five minutes apart.
+APART = 60
+HELLO_SECONDS = 10.0
+# How events begin their keys, and where Slack switches them on.
+HEARD = {
+    "command": "slash commands",
+    "message": "messages and mentions",
+    "press": "buttons",
+    "shortcut": "message shortcuts",
+    "reaction": "reactions",
+    "page": "the App Home",
+}
+
+
+async def examine(api: SlackApi, checkup: Checkup, *, by_socket: bool) -> list[Finding]:
+    """All findings, the token's first: without it the others cannot be had."""
+    try:
+        told = await api.ask("auth.test", {}, quietly=True)
+    except SlackRefused as refused:
+        where = f"{APP}, OAuth & Permissions, Bot User OAuth Token"
+        why = f"Slack refuses SLACK_BOT_TOKEN ({refused}); copy it anew from {where}."
+        return [Finding(False, why)]
+    except DeliveryFailed as failed:
+        return [Finding(False, f"Slack cannot be asked about SLACK_BOT_TOKEN: {failed.why}.")]
+    who, where = told.body.get("user", "?"), told.body.get("team", "?")
+    findings = [Finding(True, f"Slack takes the token: the bot is {who} in {where}.")]
+    findings.append(_scopes(told))
+    findings += _clock(told, checkup.now)
+    if by_socket:
+        findings.append(await _socket(api))
+    else:
+        findings.append(_over_http(checkup))
+    findings.append(_heard(checkup))
+    findings += [await _home(api, home, str(who)) for home in checkup.homes]
+    return findings
+
+
+# https://docs.slack.dev/authentication/tokens: every answer names the scopes of its token.
+def _scopes(told: Told) -> Finding:
+    granted = {one.strip() for one in told.headers.get("x-oauth-scopes", "").split(",")}
+    missing = [one for one in scopes() if one not in granted]
+    if not missing:
+        return Finding(True, "The bot has all the scopes it needs.")
+    return Finding(
+        False,
+        f"Scopes are missing: {', '.join(missing)}. Add them at {APP}, OAuth & Permissions, Bot"
+        " Token Scopes (or paste the output of `banzhang slack manifest` under App Manifest), then"
+        " press Reinstall to Workspace.",
+    )
+
+
+def _clock(told: Told, now: datetime) -> Iterator[Finding]:
+    try:
+        theirs = parsedate_to_datetime(told.headers.get("date", ""))
+    except ValueError:
+        return
+    apart = int((now - theirs.astimezone(UTC)).total_seconds())
+    if abs(apart) <= APART:
+        yield Finding(True, "This machine's clock and Slack's agree.")
+        return
+    ahead = "ahead of" if apart > 0 else "behind"
+    yield Finding(
+        False,
+        f"This machine's clock is {abs(apart)} s {ahead} Slack's; from 300 s on every request is"
+        " refused. Switch time synchronisation on: timedatectl set-ntp true.",
+    )
+
+
+async def _socket(api: SlackApi) -> Finding:
+    """Connect as the bot would, and wait for hello."""
+    try:
+        url = await opened_url(lambda method, arguments: api.call(method, arguments, quietly=True))
+        async with asyncio.timeout(HELLO_SECONDS), api.session.ws_connect(url) as socket:
+            said = await socket.receive_json()
+    except SlackRefused as refused:
+        return Finding(False, _socket_refused(refused))
+    except DeliveryFailed as failed:
+        return Finding(False, f"Socket Mode cannot be tried: {failed.why}.")
+    except (aiohttp.ClientError, OSError, TimeoutError, TypeError, ValueError) as error:
+        why = type(error).__name__
+        return Finding(
+            False, f"Socket Mode's connection does not open ({why}); is wss:// let out of here?"
+        )
+    if not isinstance(said, dict) or said.get("type") != "hello":
+        return Finding(False, f"Socket Mode turns the connection away: {said.get('reason')}.")
+    return Finding(True, "Socket Mode connects: no public address is needed.")
+
+
+def _socket_refused(refused: SlackRefused) -> str:
+    if refused.code == "missing_scope":
+        return (
+            "SLACK_APP_TOKEN lacks connections:write. Make a new one at"
+            f" {APP}, Basic Information, App-Level Tokens, Generate Token and Scopes."
+        )
+    return (
+        f"Slack refuses SLACK_APP_TOKEN ({refused}). Switch on {APP}, Socket Mode, Enable Socket"
+        " Mode, and copy a token with connections:write from Basic Information, App-Level Tokens."
+    )
+
+
+def _over_http(checkup: Checkup) -> Finding:
+    """Only Slack can tell whether it reaches us, when the address is saved."""
+    address = checkup.base_url.rstrip("/") or "https://your.address"
+    return Finding(
+        True,
+        f"Slack is to call {address}/slack/events: {APP}, Event Subscriptions, Request URL (it says"
+        " Verified), and the same under Interactivity & Shortcuts and Slash Commands.",
+    )
+
+
+def _heard(checkup: Checkup) -> Finding:
+    """Subscriptions cannot be asked for; what came in shows which there are."""
+    heard = [words for kind, words in HEARD.items() if checkup.heard(f"{kind}:")]
+    silent = [words for kind, words in HEARD.items() if not checkup.heard(f"{kind}:")]
+    if not heard:
+        return Finding(True, "Nothing has come in from Slack yet: type /banzhang help there.")
+    if not silent:
+        return Finding(True, "Everything that Slack can send has come in this week.")
+    return Finding(
+        True,
+        f"Came in this week: {', '.join(heard)}. Did not: {', '.join(silent)}. If somebody has"
+        f" tried, look at {APP}, Event Subscriptions, Subscribe to bot events, and Interactivity &"
+        " Shortcuts.",
+    )
+
+
+# https://docs.slack.dev/reference/methods/conversations.info
+async def _home(api: SlackApi, home: Home, bot: str) -> Finding:
+    name = f"#{home.name}" if home.name else home.chat_id
+    try:
+        found = await api.call("conversations.info", {"channel": home.chat_id}, quietly=True)
+    except SlackRefused as refused:
+        return Finding(
+            False,
+            f"{name}, home of {home.team}, cannot be seen ({refused}): type /invite @{bot} there,"
+            " or make another channel its home with /banzhang team here.",
+        )
+    except DeliveryFailed as failed:
+        return Finding(False, f"{name}, home of {home.team}, cannot be looked at: {failed.why}.")
+    channel = found.get("channel")
+    told = channel if isinstance(channel, dict) else {}
+    if told.get("is_archived"):
+        return Finding(
+            False,
+            f"{name}, home of {home.team}, is archived: unarchive it, or make another channel its"
+            " home with /banzhang team here.",
+        )
+    if not told.get("is_member"):
+        return Finding(
+            False, f"The bot is not in {name}, home of {home.team}: type /invite @{bot} there."
+        )
+    return Finding(True, f"The bot is in {name}, home of {home.team}.")

@@ -1,0 +1,177 @@
+"""A person's own page, on platforms that have one: what they are in, what waits for them, settings.
+
+Once opened it is kept true: whatever is written about its person arms a timer that draws it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot.commands import Signal
+from bot.messages import LOCALES, Address, Button, Card, Menu, Page, Send, Tick, Words, text
+from handlers.attendance.hours import Summary, summary
+from handlers.people import profile
+from handlers.queries import notices, rules
+from storage.tables.people import Person
+from storage.tables.queries import Query
+from storage.tables.teams import Team
+from storage.uow import UnitOfWork
+
+REFRESH = "page.refresh"
+LISTED = 10
+HELD = 5
+
+
+def opened(signal: Signal, uow: UnitOfWork) -> None:
+    """Somebody looks at their page: draw it, and keep it true from now on."""
+    event = signal.event
+    uow.pages.opened(event.platform, event.user.id, signal.now)
+    address = Address(platform=event.platform, kind="page", id=event.user.id)
+    _draw(uow, signal.person, [address], event.key, signal.now)
+
+
+def outdated(uow: UnitOfWork, now: datetime) -> None:
+    """What was just written changes these pages; many changes at once are one new page each."""
+    for person_id in uow.pages.outdated():
+        uow.timers.arm(REFRESH, f"person/{person_id}", "draw", now)
+
+
+def refresh(tick: Tick, uow: UnitOfWork) -> None:
+    """Draw somebody's pages anew."""
+    person = uow.people.get(int(tick.subject.rpartition("/")[2]))
+    occasion = f"{tick.due_at:%Y%m%d%H%M%S%f}"
+    _draw(uow, person, uow.pages.of(person.id), occasion, tick.now)
+
+
+def _draw(
+    uow: UnitOfWork, person: Person, addresses: Sequence[Address], occasion: str, now: datetime
+) -> None:
+    page = page_of(uow, person, now)
+    # Two pages of one moment are two, unless they are the same.
+    digest = hashlib.sha256(f"{occasion}{page.model_dump_json()}".encode()).hexdigest()[:32]
+    for address in addresses:
+        uow.outbox.put(Send(to=address, key=f"page/{address.id}/{digest}", page=page), now)
+
+
+# --- what stands on it ----------------------------------------------------------------------------
+
+
+def page_of(uow: UnitOfWork, person: Person, now: datetime) -> Page:
+    """The page as it is true at this moment."""
+    team = uow.teams.of_person(person)
+    roles = {one.role for one in uow.people.memberships(person.id)}
+    if not roles:
+        return Page(cards=(_guest(uow, person, team),))
+    worked = summary(uow, person, ZoneInfo(person.zone or team.zone), now)
+    cards = [_work(person, worked, may_check_in=roles != {"admin"})]
+    cards += _next(uow, person, worked)
+    cards += _queries(uow, person, now)
+    return Page(cards=(*cards, _settings(uow, person, team)))
+
+
+def _guest(uow: UnitOfWork, person: Person, team: Team) -> Card:
+    ask = _button("ask", "primary")
+    return Card(
+        title=text("page.guest", name=person.name),
+        body=(text("page.guest_can"),),
+        buttons=(ask, _button("join"), _button("help")),
+        menus=(_languages(person, team),),
+    )
+
+
+def _work(person: Person, worked: Summary, *, may_check_in: bool) -> Card:
+    buttons: tuple[Button, ...]
+    if worked.open is None:
+        buttons = (_button("checkin", "primary"),)
+    elif worked.open.break_since is not None:
+        buttons = (_button("back", "primary"), _button("checkout"))
+    else:
+        buttons = (_button("checkout", "primary"), _button("break"))
+    mine = (*(buttons if may_check_in else ()), _button("ask"), _button("queries"))
+    return Card(
+        title=text("people.me", name=person.name),
+        body=tuple(profile.hours(worked)),
+        buttons=(*mine, _button("fix"), _button("help")) if may_check_in else mine,
+    )
+
+
+def _next(uow: UnitOfWork, person: Person, worked: Summary) -> Iterator[Card]:
+    """What waits for this person's word."""
+    for one in worked.waiting[:HELD]:
+        confirm = Button(
+            label=text("page.confirm", id=one.id),
+            command="confirm_session",
+            arguments={"session": one.id},
+            style="primary",
+        )
+        yield Card(title=text("page.provisional", id=one.id), buttons=(confirm,))
+    owned, _count = uow.queries.owned_by(person.id, HELD)
+    owed = [query for query in owned if query.waiting_since is not None]
+    for query in owed:
+        reply, resolve = (notices.button(query, command) for command in ("reply", "resolve"))
+        asker = uow.people.get(query.asker_id).name
+        due = notices.due(query)
+        yield Card(
+            title=text("page.answer", id=notices.short_id(query), asker=asker),
+            body=(notices.typed(rules.shorten(query.question)), due),
+            buttons=(reply, resolve),
+        )
+    if not worked.waiting and not owed:
+        yield Card(title=text("page.nothing"))
+
+
+def _queries(uow: UnitOfWork, person: Person, now: datetime) -> Iterator[Card]:
+    """What the person has asked, and what they hold that waits for somebody else."""
+    owned, held = uow.queries.owned_by(person.id, LISTED)
+    resting = [query for query in owned if query.waiting_since is None]
+    if resting:
+        yield Card(title=text("page.held", n=held), body=_listed(resting))
+    asked = uow.queries.asked_by(person.id, LISTED)
+    if asked:
+        yield Card(title=text("page.asked"), body=_listed(asked))
+
+
+def _listed(queries: Sequence[Query]) -> tuple[Words, ...]:
+    return tuple(
+        text(
+            "page.query",
+            id=notices.short_id(query),
+            state=text(f"queries.state.{query.state}"),
+            question=rules.shorten(query.question),
+        )
+        for query in queries
+    )
+
+
+def _settings(uow: UnitOfWork, person: Person, team: Team) -> Card:
+    return Card(
+        title=text("page.settings"),
+        body=(*profile.roles(uow, person), profile.settings(uow, person, team)),
+        buttons=(_button("link"),),
+        menus=(_languages(person, team),),
+    )
+
+
+def _languages(person: Person, team: Team) -> Menu:
+    return Menu(
+        label=text("page.language", language=text(f"choices.{person.locale or team.locale}")),
+        choices=tuple(
+            Button(
+                label=text(f"choices.{locale}"),
+                command="language",
+                arguments={"language": locale},
+            )
+            for locale in LOCALES
+        ),
+    )
+
+
+def _button(command: str, style: str = "plain") -> Button:
+    return Button(
+        label=text(f"page.button.{command}"),
+        command=command,
+        style="primary" if style == "primary" else "plain",
+    )

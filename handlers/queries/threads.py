@@ -1,0 +1,242 @@
+"""Queries where people talk: opened by somebody's message, answered and continued below it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from bot.commands import Request, Signal
+from bot.messages import (
+    Answer,
+    Button,
+    Card,
+    Event,
+    Moment,
+    Refused,
+    Send,
+    ToPerson,
+    lines,
+    text,
+)
+from handlers.people.policies import policies_of
+from handlers.queries import notices, rules
+from handlers.queries.answering import Said, add_more, answered_here
+from handlers.queries.desk import keep_message, look_up, open_query, tell_owner_or_board
+from handlers.queries.notices import short_id, typed
+from sop_scripts import Scripts, shipped
+from storage.tables.people import Person
+from storage.tables.queries import Query
+from storage.tables.teams import Team
+from storage.uow import UnitOfWork
+
+# The keys of messages about a query: Q7/card, Q7/1/50%, Q7/reply/12.
+_ABOUT = re.compile(r"Q(\d+)/")
+SHOWN_IN_BUTTON = 1500
+
+
+# --- which query ----------------------------------------------------------------------------------
+
+
+def query_above(event: Event, uow: UnitOfWork) -> int | None:
+    """The number of the query under whose message something was said or done."""
+    return _of_message(event.platform, event.under, uow) if event.under else None
+
+
+def _of_message(platform: str, handle: str, uow: UnitOfWork) -> int | None:
+    opened = uow.queries.opened_by(platform, handle)
+    if opened is not None:
+        return opened
+    found = _ABOUT.match(uow.outbox.named(platform, handle) or "")
+    return int(found[1]) if found else None
+
+
+def stands_under_one(event: Event, uow: UnitOfWork) -> bool:
+    """Whether the words belong to the thread of a query."""
+    return query_above(event, uow) is not None
+
+
+def opened_one(event: Event, uow: UnitOfWork) -> bool:
+    """Whether the message that was changed or deleted is one that opened a query."""
+    return uow.queries.opened_by(event.platform, event.message) is not None
+
+
+# --- from a message -------------------------------------------------------------------------------
+
+
+def escalate(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> Answer:
+    """Make a query of a message; its author is the asker, or whoever does it for nobody's."""
+    assert request.team is not None
+    asker, *_others = (*request.people("asker"), request.person)
+    if asker.id != request.person.id and not _is_staff(uow, request.person, request.team):
+        raise Refused("queries.escalate_own", field="asker")
+    question = request.words("question").strip()
+    if not rules.says_something(question):
+        raise Refused("queries.empty", field="question")
+    known = _of_message(request.platform, request.message, uow) if request.message else None
+    query = look_up(uow, known) if known is not None else None
+    if query is not None:
+        return Answer(words=text("queries.known_already", id=short_id(query)), private=True)
+    query = open_query(
+        uow,
+        request.team,
+        scripts or shipped(),
+        asker=asker,
+        question=question,
+        asked_in=request.place,
+        at=request.at,
+        now=request.now,
+    )
+    keep_message(uow, query, request.platform, request.message)
+    _confirm_below(uow, query, request.now)
+    due = Moment(at=query.due_at)
+    return Answer(
+        words=text("queries.opened_for", id=short_id(query), asker=asker.name, due=due),
+        private=True,
+    )
+
+
+def is_the_teams_sign(event: Event, uow: UnitOfWork) -> bool:
+    """Whether this reaction opens a query here, and nobody has opened one by it yet."""
+    bound = uow.teams.bound(event.platform, event.chat.id) or uow.teams.only()
+    if bound is None or event.author is None or policies_of(bound).reaction != event.emoji:
+        return False
+    return _of_message(event.platform, event.message, uow) is None
+
+
+def reacted(signal: Signal, uow: UnitOfWork, scripts: Scripts | None = None) -> Answer | None:
+    """The team's sign on a message makes it a query of its author.
+
+    Guests do so for their own messages; anybody else's reaction is only a reaction.
+    """
+    event = signal.event
+    if signal.team is None or event.author is None or not rules.says_something(signal.words):
+        return None
+    asker = uow.people.meet(event.platform, event.author, event.received_at)
+    if not signal.roles - {"outsider", "guest"} and (
+        asker.id != signal.person.id or "guest" not in signal.roles
+    ):
+        return None
+    query = open_query(
+        uow,
+        signal.team,
+        scripts or shipped(),
+        asker=asker,
+        question=signal.words,
+        asked_in=signal.place,
+        at=event.at,
+        now=signal.now,
+    )
+    keep_message(uow, query, event.platform, event.message)
+    _confirm_below(uow, query, signal.now)
+    return None
+
+
+def _is_staff(uow: UnitOfWork, person: Person, team: Team) -> bool:
+    return bool(uow.people.roles(person.id, team.id))
+
+
+def _confirm_below(uow: UnitOfWork, query: Query, now: datetime) -> None:
+    """The author reads below their message that an answer is on its way."""
+    opened = text("queries.opened", id=short_id(query), due=Moment(at=query.due_at))
+    notices.tell_asker(uow, query, opened, f"{short_id(query)}/opened", now)
+
+
+# --- below one ------------------------------------------------------------------------------------
+
+
+def heard(signal: Signal, uow: UnitOfWork) -> Answer | None:
+    """Talk in the thread of a query.
+
+    The asker goes on asking; what staff say where the asker reads it is the reply. Elsewhere it is
+    talk among colleagues, and they are offered to send it on. Everybody else just talks.
+    """
+    number = query_above(signal.event, uow)
+    query = look_up(uow, number) if number is not None else None
+    if query is None or not rules.says_something(signal.words):
+        return None
+    said = Said(signal.person, signal.words, signal.place, signal.event.at, signal.now)
+    if signal.person.id == query.asker_id:
+        return _more(said, uow, query)
+    if not uow.people.roles(signal.person.id, query.team_id):
+        return None
+    if notices.is_read_at(query, signal.place):
+        answered_here(said, uow, query)
+        return None
+    return _offer_to_send(said, query)
+
+
+def _more(said: Said, uow: UnitOfWork, query: Query) -> Answer | None:
+    """The asker's next words. Only a resolved query has to be taken up again by hand."""
+    if query.state != "resolved":
+        add_more(said, uow, query)
+        return None
+    again = Button(
+        label=text("queries.button.reopen"),
+        command="reopen",
+        arguments={"query": short_id(query), "reason": said.words[:SHOWN_IN_BUTTON]},
+        style="primary",
+    )
+    title = text("queries.thread.resolved", id=short_id(query))
+    return Answer(card=Card(title=title, buttons=(again,)), private=True)
+
+
+def _offer_to_send(said: Said, query: Query) -> Answer:
+    id, words = short_id(query), said.words[:SHOWN_IN_BUTTON]
+    send = Button(
+        label=text("queries.thread.reply"),
+        command="reply",
+        arguments={"query": id, "words": words},
+        style="primary",
+    )
+    keep = Button(
+        label=text("queries.thread.note"), command="note", arguments={"query": id, "note": words}
+    )
+    shown = typed(rules.shorten(said.words, notices.SHOWN_ON_CARD))
+    card = Card(title=text("queries.thread.send", id=id), body=(shown,), buttons=(send, keep))
+    return Answer(card=card, private=True)
+
+
+# --- changed, deleted -----------------------------------------------------------------------------
+
+
+def edited(signal: Signal, uow: UnitOfWork) -> Answer | None:
+    """The asker changed the message that is the question: the question changes with it."""
+    query = _opened_by(signal, uow)
+    if query is None or query.state == "resolved" or not rules.says_something(signal.words):
+        return None
+    if signal.person.id != query.asker_id or signal.words == query.question:
+        return None
+    query.question = signal.words
+    entry = uow.queries.note(query.id, "edit", signal.person.id, signal.words, signal.event.at)
+    line = text("queries.line.edited", id=short_id(query), asker=signal.person.name)
+    notices.update_cards(uow, query, f"edited/{entry.id}", line, signal.place, signal.now)
+    return None
+
+
+def deleted(signal: Signal, uow: UnitOfWork) -> Answer | None:
+    """The message that is the question is gone: its asker is asked whether the matter is settled.
+
+    The clock runs on until they say so; whoever has the query is told.
+    """
+    query = _opened_by(signal, uow)
+    if query is None or query.state == "resolved":
+        return None
+    entry = uow.queries.note(query.id, "erase", signal.person.id, "", signal.event.at)
+    id = short_id(query)
+    question = typed(rules.shorten(query.question))
+    settled = Button(
+        label=text("queries.thread.settled"), command="resolve", arguments={"query": id}
+    )
+    ask = Card(title=text("queries.thread.deleted", id=id), body=(question,), buttons=(settled,))
+    to = ToPerson(person_id=query.asker_id)
+    uow.outbox.put(Send(to=to, key=f"{id}/erased/{entry.id}", card=ask), signal.now)
+    title = text("queries.news.deleted", id=id, person=uow.people.get(query.asker_id).name)
+    told = Card(title=title, body=(question,), buttons=(notices.button(query, "reply"),))
+    key = f"{id}/erased/{entry.id}/told"
+    tell_owner_or_board(uow, query, lines(title, question), told, key, signal.now)
+    return None
+
+
+def _opened_by(signal: Signal, uow: UnitOfWork) -> Query | None:
+    number = uow.queries.opened_by(signal.event.platform, signal.event.message)
+    return look_up(uow, number) if number is not None else None
