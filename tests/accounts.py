@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import count
 
+from adapters.contract import Adapter
+from adapters.sandbox.adapter import SandboxAdapter
 from adapters.sandbox.world import PERSONAS
 from bot.messages import Chat, Event, User
 from bot.words import reader_for
@@ -14,17 +16,24 @@ ACCOUNTS = {one.name: one.id for one in PERSONAS}
 _keys = count(1)
 
 
-def roles_of(town: Town, name: str, platform: str = "sandbox") -> set[str]:
-    """The roles of whoever owns the account now."""
+def account_of(town: Town, name: str, platform: str) -> str:
+    """Somebody's id on the town's own platform or the other one."""
+    return town.account(name) if platform == town.platform else ACCOUNTS[name]
+
+
+def roles_of(town: Town, name: str, platform: str | None = None) -> set[str]:
+    """The roles of whoever owns the account now; on the town's platform unless another is named."""
+    platform = platform or town.platform
     with town.uow() as uow:
-        person = uow.people.find(platform, ACCOUNTS[name])
+        person = uow.people.find(platform, account_of(town, name, platform))
         assert person is not None
         return set(uow.people.roles(person.id, uow.teams.first().id))
 
 
 def elsewhere(town: Town, name: str, words: str) -> str:
     """The same human types on another platform, where the bot does not know them yet."""
-    town.bot.adapters.setdefault(ELSEWHERE, town.adapter)
+    if ELSEWHERE not in town.bot.adapters:
+        town.bot.adapters[ELSEWHERE] = _second(town)
     account = ACCOUNTS[name]
     event = Event(
         platform=ELSEWHERE,
@@ -42,6 +51,13 @@ def elsewhere(town: Town, name: str, words: str) -> str:
     if reply.answer is None or reply.answer.words is None:
         return ""
     return reader_for(reply.locale, reply.zone, reply.at).plain(reply.answer.words)
+
+
+def _second(town: Town) -> Adapter:
+    """Of the second platform nothing is asked but that it takes what is sent."""
+    if isinstance(town.adapter, SandboxAdapter):
+        return town.adapter
+    return SandboxAdapter(town.clock.now, reader_for)
 
 
 def code_in(answer: str) -> str:

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.world import DINGTALK_LIKE, SLACK_LIKE, WECOM_LIKE, Profile
+from adapters.sandbox.world import DINGTALK_LIKE, WECOM_LIKE, Profile
 from tests.engines import fresh_engine
+from tests.stages import SLACK
 from tests.town import Town
 
 pytest_plugins = ["tests.databases"]
 
-PROFILES = {"slack": SLACK_LIKE, "wecom": WECOM_LIKE, "dingtalk": DINGTALK_LIKE}
+PROFILES = {"slack": SLACK, "wecom": WECOM_LIKE, "dingtalk": DINGTALK_LIKE}
+"""Slack is the real adapter before the stand-in's cloud, the others the sandbox's likenesses."""
 
 
 @pytest.fixture(params=sorted(PROFILES))
@@ -42,3 +44,11 @@ def make_town(tmp_path: Path, profile: Profile) -> Iterator[Callable[..., Town]]
 def town(make_town: Callable[..., Town]) -> Town:
     """The whole bot, with a manager, a lead, three workers and a guest, on a Monday at nine."""
     return make_town()
+
+
+@pytest.fixture
+def slack_town(tmp_path: Path) -> Iterator[Town]:
+    """The same for what only Slack lets people do."""
+    town = Town(fresh_engine(f"sqlite:///{tmp_path}/slack_town.db"), SLACK)
+    yield town
+    town.close()

@@ -109,7 +109,15 @@ NOT_UNDERSTOOD: dict[Locale, tuple[str, ...]] = {
     "en": ("I do not know “", "I still need", "is missing", "I cannot read", "did not understand"),
 }
 # People and teams that are only examples.
-NAMES_SOMEBODY = {"ask_for", "escalate", "staff_add", "staff_remove", "team_here", "team_use", "join"}
+NAMES_SOMEBODY = {
+    "ask_for",
+    "escalate",
+    "staff_add",
+    "staff_remove",
+    "team_here",
+    "team_use",
+    "join",
+}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - NAMES_SOMEBODY))

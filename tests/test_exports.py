@@ -13,11 +13,11 @@ from typing import Any
 import openpyxl
 import pytest
 
-from adapters.sandbox.world import SLACK_LIKE
 from bot.exports import COLUMNS, FORMULAS, KINDS, export
 from bot.operations import Trouble
 from storage.engine import make_engine
 from storage.migrate import upgrade
+from tests.stages import SLACK
 from tests.town import Town
 
 # What machines that read exports were promised.
@@ -39,7 +39,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
     """A town on a database that was made by the migrations."""
     engine = make_engine(f"sqlite:///{tmp_path}/town.db")
     upgrade(engine)
-    one = Town(engine, SLACK_LIKE)
+    one = Town(engine, SLACK)
     yield one
     one.close()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from bot.messages import ROLES, Role, User
 from handlers.people.rules import GRANTS, RANKING, grantable, may_grant, may_remove
+from storage.personal import ABOUT, kept_about
+from storage.tables import Base
 from storage.tables.audit import AuditEntry
 from tests.accounts import introduce, make_manager, roles_of
 from tests.town import Town
@@ -155,7 +157,7 @@ def test_a_long_list_has_pages(town: Town) -> None:
         for number in range(60):
             user = User(id=f"n{number}", name=f"新人{number:02}")
             uow.people.grant(
-                uow.people.meet("sandbox", user, town.now), "worker", team.id, None, town.now
+                uow.people.meet(town.platform, user, town.now), "worker", team.id, None, town.now
             )
     first, second = town.say("周经理", "人员"), town.say("周经理", "人员 名单 2")
     assert "班组：65 人" in first
@@ -303,3 +305,44 @@ def test_a_stranger_reads_whom_to_ask_and_nothing_else(town: Town) -> None:
         assert "周经理" in said
         assert "加入" in said
         assert "小王" not in said
+
+
+# --- own data ------------------------------------------------------------------------------------
+
+
+def test_a_file_with_everything_about_oneself(town: Town) -> None:
+    town.say("小王", "签到")
+    town.say("小王", "咨询 退款什么时候到账？")
+    town.reads("小王")
+    assert "私聊" in town.say("小王", "我 数据", in_group=True)
+    (told,) = [line for line in town.reads("小王") if "全部数据" in line]
+    assert "banzhang-2026-11-23.json" in told
+    assert not any("全部数据" in line for line in town.group())
+
+
+def test_the_file_holds_ones_own_and_nobody_elses(town: Town) -> None:
+    town.say("小王", "签到")
+    town.say("小林", "签到")
+    town.say("小王", "咨询 退款什么时候到账？")
+    person_id = town.person_id("小王")
+    with town.uow() as uow:
+        kept = kept_about(uow.session, person_id)
+    assert [row["name"] for row in kept["person"]] == ["小王"]
+    assert {row["person_id"] for row in kept["punches"]} == {person_id}
+    assert [row["question"] for row in kept["queries"]] == ["退款什么时候到账？"]
+    assert [row["body"] for row in kept["query_entries"]] == ["退款什么时候到账？"]
+    assert kept["punches"][0]["at"] == "2026-11-23T01:00:00+00:00"
+
+
+def test_every_table_that_names_a_person_is_in_the_file() -> None:
+    """A new table with somebody's rows must be told to them too."""
+    told = {table for table, _columns in ABOUT.values()}
+    secret = {"codes", "reminder_days"}  # hashes, and a counter of the day
+    for mapper in Base.registry.mappers:
+        table = mapper.local_table
+        assert isinstance(table, Table)
+        names = {
+            key.parent.name for key in table.foreign_keys if key.column.table.name == "persons"
+        }
+        if "person_id" in names and table.name not in secret:
+            assert mapper.class_ in told, table.name

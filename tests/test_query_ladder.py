@@ -9,13 +9,13 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.sandbox.world import BOT_ID, GROUP_ID
 from bot.messages import Refused, Role
 from handlers.queries.timers import missed
 from storage.engine import make_engine
 from tests.clock import MORNING
 from tests.desk import Desk, check_in, clock, outcomes, told
 from tests.engines import fresh_engine
+from tests.stages import GROUP
 from tests.town import Town
 
 QUESTION = "退款什么时候到账？"
@@ -33,24 +33,24 @@ def desk() -> Iterator[Desk]:
 
 SILENCE = {
     "zh_CN": [
-        (60, GROUP_ID, "Q1 还剩 1 小时"),
-        (105, GROUP_ID, "Q1 还剩 15 分钟"),
-        (120, "li", "Q1 现在到期"),
-        (150, "zhou", "Q1 已超时 30 分钟"),
-        (180, "zhou", "Q1 已超时 1 小时"),
-        (240, "zhou", "Q1 已超时 2 小时"),
-        (300, "zhou", "Q1 已超时 3 小时"),
-        (360, "zhou", "Q1 已超时 4 小时"),
+        (60, GROUP, "Q1 还剩 1 小时"),
+        (105, GROUP, "Q1 还剩 15 分钟"),
+        (120, "李组长", "Q1 现在到期"),
+        (150, "周经理", "Q1 已超时 30 分钟"),
+        (180, "周经理", "Q1 已超时 1 小时"),
+        (240, "周经理", "Q1 已超时 2 小时"),
+        (300, "周经理", "Q1 已超时 3 小时"),
+        (360, "周经理", "Q1 已超时 4 小时"),
     ],
     "en": [
-        (60, GROUP_ID, "Q1: 1 h left"),
-        (105, GROUP_ID, "Q1: 15 min left"),
-        (120, "li", "Q1: due now"),
-        (150, "zhou", "Q1: 30 min late"),
-        (180, "zhou", "Q1: 1 h late"),
-        (240, "zhou", "Q1: 2 h late"),
-        (300, "zhou", "Q1: 3 h late"),
-        (360, "zhou", "Q1: 4 h late"),
+        (60, GROUP, "Q1: 1 h left"),
+        (105, GROUP, "Q1: 15 min left"),
+        (120, "李组长", "Q1: due now"),
+        (150, "周经理", "Q1: 30 min late"),
+        (180, "周经理", "Q1: 1 h late"),
+        (240, "周经理", "Q1: 2 h late"),
+        (300, "周经理", "Q1: 3 h late"),
+        (360, "周经理", "Q1: 4 h late"),
     ],
 }
 
@@ -64,11 +64,11 @@ def speak(town: Town, locale: str) -> None:
 def reminders_of(town: Town) -> list[tuple[int, str, str]]:
     """What the bot said by itself about Q1: minutes since nine, the chat, the first line."""
     found = []
-    for entry in town.adapter.transcript.since(0):
-        line = entry.plain.splitlines()[0]
-        minutes = (entry.at - MORNING) // timedelta(minutes=1)
-        if entry.author == BOT_ID and minutes >= 60 and "Q1" in line:
-            found.append((minutes, entry.chat, line))
+    for one in town.said():
+        line = one.words.splitlines()[0]
+        minutes = (one.at - MORNING) // timedelta(minutes=1)
+        if minutes >= 60 and "Q1" in line:
+            found.append((minutes, one.chat, line))
     return found
 
 
@@ -88,15 +88,15 @@ def test_a_claimed_query_reminds_its_owner(town: Town, locale: str) -> None:
     town.press("小王", "claim", on="Q1")
     town.wait(hours=7)
     assert [(minutes, chat) for minutes, chat, _ in reminders_of(town)] == [
-        (60, "wang"),
-        (105, "wang"),
-        (120, "wang"),
-        (120, "li"),
-        (150, "zhou"),
-        (180, "zhou"),
-        (240, "zhou"),
-        (300, "zhou"),
-        (360, "zhou"),
+        (60, "小王"),
+        (105, "小王"),
+        (120, "小王"),
+        (120, "李组长"),
+        (150, "周经理"),
+        (180, "周经理"),
+        (240, "周经理"),
+        (300, "周经理"),
+        (360, "周经理"),
     ]
 
 
@@ -122,7 +122,7 @@ def test_a_reminder_says_what_whose_and_offers_what_to_do(town: Town) -> None:
     assert "由你负责" in read
     assert "小王负责" in town.reads("李组长")[-1]
     said = town.press("小王", "reply", on="Q1 现在到期")
-    assert "要说的话" in said or town.adapter.open_form("wang")
+    assert "要说的话" in said or town.has_form("小王")
 
 
 # --- claims ---------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from adapters.sandbox.adapter import SandboxAdapter
 from adapters.sandbox.views import View
-from adapters.sandbox.world import GROUP_ID, PERSONAS, Persona
+from adapters.sandbox.world import GROUP_ID, PERSONAS, PROFILES, Persona, Profile
 from bot.messages import LOCALES, Locale
 from bot.words import reader_for
 from tests.browser import CHROMIUM, MISSING, Demo, chromium, served_demo
@@ -263,7 +264,14 @@ def wait_for(url: str) -> None:
 # --- what is suggested ----------------------------------------------------------------------------
 
 
+@pytest.fixture(params=sorted(PROFILES))
+def profile(request: pytest.FixtureRequest) -> Profile:
+    """What the page suggests is for the sandbox, whatever it resembles."""
+    return PROFILES[request.param]
+
+
 def suggestions(persona: Persona, chat: str, locale: Locale, town: Town) -> list[str]:
+    assert isinstance(town.adapter, SandboxAdapter)
     view = View(town.adapter, persona, chat, locale, "Asia/Shanghai", MORNING, reader_for)
     return view.suggestions
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from adapters.sandbox.world import SLACK_LIKE
 from tests.engines import fresh_engine
+from tests.stages import SLACK
 from tests.town import Town
 
 
@@ -128,7 +128,7 @@ def told(town: Town, name: str) -> int:
 
 
 def test_the_story_on_postgresql(postgres_url: str) -> None:
-    town = Town(fresh_engine(postgres_url), SLACK_LIKE, roster={}, home=False)
+    town = Town(fresh_engine(postgres_url), SLACK, roster={}, home=False)
     try:
         test_the_story(town, CHINESE)
     finally:

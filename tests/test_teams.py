@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from adapters.sandbox.world import GROUP_ID
 from bot.commands import Request
 from bot.messages import Chat, Refused
 from handlers.people import teams
@@ -236,7 +235,7 @@ def test_a_group_is_bound(make_town: Callable[..., Town]) -> None:
     town = make_town(home=False)
     assert "到群里发" in town.say("周经理", "团队")
     assert "主群" in town.say("周经理", "团队 绑定", in_group=True)
-    assert homes(town) == {GROUP_ID: "班组"}
+    assert homes(town) == {town.group_id: "班组"}
     assert "已经是“班组”的主群" in town.say("周经理", "team here", in_group=True)
     assert "没有叫“夜班组”" in town.say("周经理", "团队 绑定 夜班组", in_group=True)
 
@@ -251,7 +250,7 @@ def test_a_group_changes_hands(town: Town) -> None:
     town.say("周经理", "团队 新建 夜班组")
     said = town.say("周经理", "团队 绑定 夜班组", in_group=True)
     assert "它原来属于“班组”" in said
-    assert homes(town) == {GROUP_ID: "夜班组"}
+    assert homes(town) == {town.group_id: "夜班组"}
     assert "夜班组：名单上有 0 人" in town.say("周经理", "团队", in_group=True)
 
 
@@ -263,21 +262,21 @@ def test_nobody_takes_another_teams_group(town: Town) -> None:
     make_manager(town, "李组长")
     said = town.say("李组长", "团队 绑定 夜班组", in_group=True)
     assert "只有“夜班组”的经理或管理员" in said
-    assert homes(town) == {GROUP_ID: "班组"}
+    assert homes(town) == {town.group_id: "班组"}
 
 
 def test_the_group_asks_for_both_teams_whoever_let_the_command_in(town: Town) -> None:
     with town.uow() as uow:
         night = uow.teams.add("夜班组", "zh_CN", "Asia/Shanghai", town.now)
-        person = uow.people.find("sandbox", "chen")
+        person = uow.people.find(town.platform, town.account("小陈"))
         assert person is not None
         uow.people.grant(person, "manager", night.id, None, town.now)
         request = Request(
             person=person,
             team=None,
             roles=frozenset(("manager",)),
-            chat=Chat(kind="group", id=GROUP_ID),
-            platform="sandbox",
+            chat=Chat(kind="group", id=town.group_id),
+            platform=town.platform,
             event_key="1",
             at=town.now,
             now=town.now,
@@ -290,11 +289,11 @@ def test_the_group_asks_for_both_teams_whoever_let_the_command_in(town: Town) ->
 
 def test_the_newest_group_is_the_home(town: Town) -> None:
     with town.uow() as uow:
-        uow.teams.bind(uow.teams.first(), "sandbox", "another-group", "二群", town.now)
+        uow.teams.bind(uow.teams.first(), town.platform, "another-group", "二群", town.now)
     assert homes(town) == {"another-group": "班组"}
     said = town.say("周经理", "团队 绑定", in_group=True)
     assert "原来的主群不再收到" in said
-    assert homes(town) == {GROUP_ID: "班组"}
+    assert homes(town) == {town.group_id: "班组"}
 
 
 def test_a_group_that_belongs_to_nobody(make_town: Callable[..., Any]) -> None:

@@ -8,24 +8,24 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from adapters.sandbox.world import SLACK_LIKE
 from bot.messages import Send, ToPerson, text
 from storage.dialogues import Dialogue
 from storage.tables.people import Code, CodeAttempt
 from storage.tables.queues import dialogues, inbox, outbox, timers
+from tests.stages import SLACK
 from tests.town import Town
 
 
 @pytest.fixture
 def town(make_town: Callable[..., Town]) -> Town:
     """One profile is enough: none of it depends on the platform."""
-    return make_town(profile=SLACK_LIKE)
+    return make_town(profile=SLACK)
 
 
 @pytest.fixture
 def profile() -> object:
     """Not once for every profile."""
-    return SLACK_LIKE
+    return SLACK
 
 
 def how_many(town: Town, table: object) -> int:
@@ -100,9 +100,9 @@ def test_old_rows_are_forgotten(town: Town) -> None:
     with town.uow() as uow:
         person = town_person(town)
         uow.codes.new("link", person, town.now)
-        uow.codes.wrong("sandbox", "wang", town.now)
-        asked = Dialogue("fix", {"reason": "看病"}, "time")
-        uow.dialogues.open("sandbox", "wang", "wang", asked, town.now)
+        uow.codes.wrong(town.platform, town.account("小王"), town.now)
+        asked, account = Dialogue("fix", {"reason": "看病"}, "time"), town.account("小王")
+        uow.dialogues.open(town.platform, account, account, asked, town.now)
     assert how_many(town, dialogues) == how_many(town, Code) == how_many(town, CodeAttempt) == 1
     town.wait(days=2)
     assert how_many(town, dialogues) == how_many(town, Code) == how_many(town, CodeAttempt) == 0

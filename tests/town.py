@@ -17,17 +17,15 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from adapters.contract import DeliveryFailed
-from adapters.sandbox.adapter import SandboxAdapter
-from adapters.sandbox.world import BOT_ID, GROUP_ID, PERSONAS, Entry, Profile
+from adapters.contract import Adapter, DeliveryFailed
+from adapters.sandbox.world import Profile
 from bot.app import Bot
 from bot.messages import Role, User
 from bot.settings import Settings
-from bot.verbs import words_of
-from bot.words import catalogue, reader_for
 from storage.cipher import Cipher
 from storage.uow import UnitOfWork
 from tests.clock import StillClock
+from tests.stages import GROUP, GROUP_NAME, Said, make_stage
 
 T = TypeVar("T")
 
@@ -55,23 +53,47 @@ class Town:
     ) -> None:
         self._loop = asyncio.new_event_loop()
         self.clock = StillClock()
-        self.profile = profile
+        self.stage = make_stage(profile, self.clock)
         self.settings = settings or make_settings()
-        self.adapter = SandboxAdapter(self.clock.now, reader_for, profile)
-        self.bot = Bot(self.settings, [self.adapter], self.clock, engine)
-        self._ids = {persona.name: persona.id for persona in PERSONAS}
+        self.bot = Bot(self.settings, [self.stage.adapter], self.clock, engine)
         self._seen: dict[str, int] = {}
-        self._typed: dict[str, tuple[str, bool]] = {}
         self.run(self.bot.prepare())
+        self.stage.open(self.bot, self.run)
         with self.uow() as uow:
             team = uow.teams.first()
             for name, roles in roster.items():
-                user = User(id=self._ids[name], name=name)
-                person = uow.people.meet("sandbox", user, self.now)
+                user = User(id=self.account(name), name=name)
+                person = uow.people.meet(self.platform, user, self.now)
                 for role in roles:
                     uow.people.grant(person, role, team.id, None, self.now)
             if home:
-                uow.teams.bind(team, "sandbox", GROUP_ID, "班组群", self.now)
+                uow.teams.bind(team, self.platform, self.group_id, GROUP_NAME, self.now)
+
+    # --- where -------------------------------------------------------------------------------
+
+    @property
+    def profile(self) -> Profile:
+        """What the platform can show and hear."""
+        return self.stage.profile
+
+    @property
+    def adapter(self) -> Adapter:
+        """The platform's adapter."""
+        return self.stage.adapter
+
+    @property
+    def platform(self) -> str:
+        """The name by which the bot knows the platform."""
+        return self.stage.platform
+
+    @property
+    def group_id(self) -> str:
+        """The platform's id of the group."""
+        return self.stage.group_id
+
+    def account(self, name: str) -> str:
+        """The platform's id of somebody."""
+        return self.stage.account(name)
 
     # --- talking -----------------------------------------------------------------------------
 
@@ -84,102 +106,45 @@ class Town:
         mention: bool = True,
         key: str | None = None,
     ) -> str:
-        """Type a line; returns what the speaker reads in answer ("" when nothing)."""
-        person = self._ids[name]
-        chat = GROUP_ID if in_group else person
-        line = f"@班长 {words}" if in_group and mention else words
-        before = self._changes()
-        self.run(self.adapter.say(person, chat, line, self.bot.dispatch.receive, key=key))
-        self.run(self.bot.delivery.drain())
-        return self._answer(person, before)
+        """Type a line; returns what the speaker reads in answer ("" when nothing).
+
+        A `key` that was used before sends that message a second time, as platforms do.
+        """
+        return self.stage.say(name, words, in_group=in_group, mention=mention, key=key)
 
     def press(self, name: str, label: str, on: str = "", *, key: str | None = None) -> str:
         """Press the newest button that says `label` (or gives that command) on a message with `on`.
 
-        Where the profile shows no buttons, the command that stands there instead is typed.
+        Where the platform shows no buttons, the command that stands there instead is typed.
         """
-        person = self._ids[name]
-        words = words_of(label) if f"verbs.{label}" in catalogue("en") else [label]
-        for entry in reversed(self._visible(person)):
-            if on not in entry.plain or entry.author != BOT_ID:
-                continue
-            for index, button in enumerate(entry.buttons):
-                if label in (button.label, button.command):
-                    return self._press(person, entry.id, index, key)
-            for line in entry.content.typed:
-                if any(line.startswith(word) for word in words):
-                    self._typed[name] = (line, entry.chat == GROUP_ID)
-                    return self.say(name, line, in_group=entry.chat == GROUP_ID)
-        raise AssertionError(f"{name} sees no button {label!r} on {on!r}")
-
-    def _press(self, person: str, entry_id: int, index: int, key: str | None) -> str:
-        before = self._changes()
-        receive = self.bot.dispatch.receive
-        self.run(self.adapter.press(person, entry_id, index, receive, key=key))
-        self.run(self.bot.delivery.drain())
-        return self._answer(person, before)
+        return self.stage.press(name, label, on, key)
 
     def fill(self, name: str, **answers: str) -> str:
-        """Fill the form that is open, or answer the dialogue question by question."""
-        person = self._ids[name]
-        form = self.adapter.open_form(person)
-        before = self._changes()
-        if form is not None:
-            errors = self.run(
-                self.adapter.submit(
-                    person, form.command, form.arguments, answers, self.bot.dispatch.receive
-                )
-            )
-            self.run(self.bot.delivery.drain())
-            if errors:
-                return "\n".join(errors.values())
-            return self._answer(person, before)
-        if self._in_dialogue(person):
-            return [self.say(name, answer) for answer in answers.values()][-1]
-        # Nothing asks for the rest here: the whole line is typed anew.
-        line, in_group = self._typed[name]
-        return self.say(name, " ".join((line, *answers.values())), in_group=in_group)
+        """Fill the form that is open or offered, or answer the dialogue question by question."""
+        return self.stage.fill(name, answers)
 
-    def _in_dialogue(self, person: str) -> bool:
-        with self.uow() as uow:
-            return uow.dialogues.find("sandbox", person, person, self.now) is not None
+    def has_form(self, name: str) -> bool:
+        """Has somebody a form on the screen?"""
+        return self.stage.has_form(name)
 
     # --- reading -----------------------------------------------------------------------------
 
     def reads(self, name: str) -> list[str]:
         """What reached a person's direct messages since the last look, edits included."""
-        person = self._ids[name]
-        return self._new(person, lambda entry: entry.chat == person)
+        return self._new(name, lambda one: one.chat == name)
 
     def group(self) -> list[str]:
         """What the bot said in the group for all since the last look, edits included."""
-        return self._new(GROUP_ID, lambda entry: entry.chat == GROUP_ID and not entry.audience)
+        return self._new(GROUP, lambda one: one.is_for_all)
 
-    def _new(self, reader: str, wanted: Callable[[Entry], bool]) -> list[str]:
+    def said(self) -> list[Said]:
+        """Everything the bot ever said to anybody."""
+        return self.stage.since(0)
+
+    def _new(self, reader: str, wanted: Callable[[Said], bool]) -> list[str]:
         last = self._seen.get(reader, 0)
-        self._seen[reader] = self._changes()
-        return [
-            one.plain
-            for one in self.adapter.transcript.since(last)
-            if one.author == BOT_ID and wanted(one)
-        ]
-
-    def _visible(self, person: str) -> list[Entry]:
-        seen = [
-            entry for chat in (GROUP_ID, person) for entry in self.adapter.visible(person, chat)
-        ]
-        return sorted(seen, key=lambda entry: entry.id)
-
-    def _changes(self) -> int:
-        return self.adapter.transcript.last_change
-
-    def _answer(self, person: str, before: int) -> str:
-        """Everything the bot said to this person since, directly or beside their line."""
-        return "\n".join(
-            one.plain
-            for one in self.adapter.transcript.since(before)
-            if one.author == BOT_ID and one.is_for(person)
-        )
+        self._seen[reader] = self.stage.change
+        return [one.words for one in self.stage.since(last) if wanted(one)]
 
     # --- time --------------------------------------------------------------------------------
 
@@ -211,17 +176,18 @@ class Town:
 
     def fail_next(self, *failures: DeliveryFailed) -> None:
         """The platform will refuse the next messages like this."""
-        self.adapter.failures.extend(failures)
+        self.stage.fail_next(*failures)
 
     def person_id(self, name: str) -> int:
         """The number of somebody."""
         with self.uow() as uow:
-            person = uow.people.find("sandbox", self._ids[name])
+            person = uow.people.find(self.platform, self.account(name))
             assert person is not None
             return person.id
 
     def close(self) -> None:
         """Everybody goes home."""
+        self.stage.close()
         self.bot.close()
         self._loop.close()
 
