@@ -87,10 +87,14 @@ class Checkup:
 
 
 class Finding(NamedTuple):
-    """Something the doctor looked at: is it fine, and one sentence that says where to click."""
+    """Something the doctor looked at: is it fine, and one sentence that says where to click.
+
+    `advice` is what is fine as it is, and would be better otherwise.
+    """
 
     fine: bool
     sentence: str
+    advice: bool = False
 
 
 class Rejected(Exception):
@@ -109,7 +113,7 @@ class DeliveryFailed(Exception):
     not its turn for `after` seconds). `scope` says what the wait holds for; of a method the adapter
     keeps count itself. `why` is a word of the platform's: what it means to people stands in the
     catalogues under `delivery.because.PLATFORM.WHY`. `gone`: the account it was for is there no
-    more.
+    more. `repeatable`: though nobody knows, trying again says nothing twice.
     """
 
     def __init__(
@@ -120,6 +124,7 @@ class DeliveryFailed(Exception):
         after: float | None = None,
         scope: Literal["address", "method", "platform"] = "address",
         gone: bool = False,
+        repeatable: bool = False,
     ) -> None:
         super().__init__(why)
         self.outcome = outcome
@@ -127,6 +132,7 @@ class DeliveryFailed(Exception):
         self.after = after
         self.scope = scope
         self.gone = gone
+        self.repeatable = repeatable
 
 
 class Adapter(Protocol):

@@ -166,9 +166,11 @@ def doctor() -> None:
     clock = WallClock()
     adapters = make_adapters(settings, clock)
     findings = asyncio.run(operations.check_up(settings, adapters, clock.now()))
-    for fine, sentence in findings:
-        out.print(f"[green]✓[/green] {sentence}" if fine else f"[red]✗[/red] {sentence}")
-    if not all(fine for fine, _sentence in findings):
+    for one in findings:
+        mark = "[yellow]![/yellow]" if one.advice else "[green]✓[/green]"
+        out.print(mark if one.fine else "[red]✗[/red]", end=" ")
+        out.print(one.sentence, markup=False, highlight=False)
+    if not all(one.fine for one in findings):
         raise operations.Trouble("The doctor found something; see above.")
 
 

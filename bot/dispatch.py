@@ -102,8 +102,11 @@ class Dispatch:
                 if before is not None:
                     savepoint.rollback()
                     return before, self._placed_for(event, before, uow), None
-            told = self._performed(routed, event, sender, uow)
+            with uow.outbox.held() as consequences:
+                told = self._performed(routed, event, sender, uow)
             placed = self._placed(event, told, _mention(event, sender.person), uow)
+            for send, at in consequences:
+                uow.outbox.put(send, at)
             savepoint.commit()
         except Refused as refused:
             savepoint.rollback()

@@ -92,7 +92,7 @@ async def check_up(settings: Settings, adapters: Sequence[Adapter], now: datetim
     try:
         database = _check(lambda: _database(engine))
         findings = [_check(lambda: check_scripts(settings.sop_dir)), database]
-        findings += _the_rest(settings, adapters)
+        findings += _settings_and_platforms(settings, adapters)
         for adapter in adapters:
             known = Checkup(now, settings.base_url)
             if database.fine:
@@ -127,16 +127,17 @@ def _looking(engine: Engine) -> Iterator[UnitOfWork]:
         yield UnitOfWork(Session(connection), Cipher(None))
 
 
-def _the_rest(settings: Settings, adapters: Sequence[Adapter]) -> list[Finding]:
+def _settings_and_platforms(settings: Settings, adapters: Sequence[Adapter]) -> list[Finding]:
     findings = []
     if settings.secret_key is None:
         findings.append(
             Finding(
-                False,
+                True,
                 (
                     "BANZHANG_SECRET_KEY is not set: messages are stored unsealed, the audit log"
                     " has no seals, and sensitive data is refused. Set it to a long random text."
                 ),
+                advice=True,
             )
         )
     else:

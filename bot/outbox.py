@@ -31,7 +31,7 @@ FIRST_WAIT = 1.0
 LONGEST_WAIT = 300.0
 # About two days of the longest wait: a platform may be down for a night and nothing is lost.
 TRIES = 600
-# How often a message is said again when nobody knows whether it was taken.
+# How often a message is said again when nobody knows whether it was taken, and nobody can look.
 UNCERTAIN_TRIES = 3
 IDLE_LOOK = 30.0
 
@@ -210,7 +210,7 @@ class Delivery:
         state = "pending"
         if failed.outcome == "dead" or message.attempt >= TRIES:
             state = "dead"
-        elif uncertain and message.attempt >= UNCERTAIN_TRIES:
+        elif uncertain and not failed.repeatable and message.attempt >= UNCERTAIN_TRIES:
             state = "unknown"
         return Outcome(
             message.id,

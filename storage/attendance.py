@@ -251,6 +251,19 @@ class Attendance:
             .order_by(Correction.new, Correction.id)
         ).all()
 
+    def to_decide(self, team_ids: Sequence[int], but: int, limit: int) -> Sequence[Correction]:
+        """Corrections of others in these teams that wait for a decision, in order."""
+        return self._session.scalars(
+            select(Correction)
+            .where(
+                Correction.team_id.in_(team_ids),
+                Correction.person_id != but,
+                Correction.state == "waiting",
+            )
+            .order_by(Correction.id)
+            .limit(limit)
+        ).all()
+
     def undecided(self, person_id: int) -> Sequence[Correction]:
         """A person's corrections that wait for somebody, in order."""
         return self._session.scalars(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -122,11 +123,28 @@ class Outbox:
         self._teams = teams
         self._timers = timers
         self._recipients = recipients
+        self._held: list[tuple[Send, datetime]] | None = None
 
     # --- writing -----------------------------------------------------------------------------
 
+    @contextmanager
+    def held(self) -> Iterator[list[tuple[Send, datetime]]]:
+        """What is put meanwhile is not queued but given back, for `put` after something else.
+
+        Whoever acted reads the answer before what follows from it, in the same chat.
+        """
+        held: list[tuple[Send, datetime]] = []
+        self._held = held
+        try:
+            yield held
+        finally:
+            self._held = None
+
     def put(self, send: Send, now: datetime) -> bool:
         """Queue a message; False when its key is known already."""
+        if self._held is not None:
+            self._held.append((send, now))
+            return True
         if send.edits is not None:
             return self._put_edit(send, now)
         if isinstance(send.to, ToPerson):

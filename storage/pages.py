@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, event, inspect, select
+from sqlalchemy import Boolean, and_, bindparam, delete, event, inspect, or_, select
 from sqlalchemy.orm import Session, UOWTransaction
 
 from bot.messages import Address
@@ -16,8 +16,8 @@ from storage.tables.queries import Query
 from storage.tables.queues import pages
 from storage.upsert import Insert, prepared
 
-# What is shown on a page, and the columns that say on whose.
-SHOWN: dict[type, tuple[str, ...]] = {
+# What is shown on pages, and the columns that say on whose; what a team shares, on all of its.
+OF_PERSONS: dict[type, tuple[str, ...]] = {
     Correction: ("person_id",),
     JoinRequest: ("person_id",),
     Membership: ("person_id",),
@@ -25,7 +25,12 @@ SHOWN: dict[type, tuple[str, ...]] = {
     Query: ("owner_id", "asker_id"),
     WorkSession: ("person_id",),
 }
-TOUCHED = "touched"
+OF_TEAMS: dict[type, tuple[str, ...]] = {
+    Correction: ("team_id",),
+    JoinRequest: ("team_id",),
+    Query: ("team_id",),
+}
+PERSONS, TEAMS = "touched_persons", "touched_teams"
 
 OPENED = (
     select(Identity.person_id)
@@ -33,7 +38,19 @@ OPENED = (
         pages,
         (pages.c.platform == Identity.platform) & (pages.c.user_id == Identity.user_id),
     )
-    .where(Identity.person_id.in_(bindparam("people", expanding=True)))
+    .outerjoin(Membership, Membership.person_id == Identity.person_id)
+    .where(
+        or_(
+            Identity.person_id.in_(bindparam("persons", expanding=True)),
+            Membership.team_id.in_(bindparam("teams", expanding=True)),
+            # Admins look after every team.
+            and_(
+                Membership.team_id.is_(None),
+                Membership.role == "admin",
+                bindparam("any_team", type_=Boolean),
+            ),
+        )
+    )
     .distinct()
 )
 
@@ -41,11 +58,12 @@ OPENED = (
 @event.listens_for(Session, "after_flush")
 def _note_whom_it_touches(session: Session, _context: UOWTransaction) -> None:
     """Remember whose page shows what was just written; old owners as well as new ones."""
-    touched: set[int] = session.info.setdefault(TOUCHED, set())
     for row in (*session.new, *session.dirty, *session.deleted):
-        for column in SHOWN.get(type(row), ()):
-            history = inspect(row).attrs[column].history
-            touched.update(one for one in (*history.sum(),) if isinstance(one, int))
+        for name, columns in ((PERSONS, OF_PERSONS), (TEAMS, OF_TEAMS)):
+            touched: set[int] = session.info.setdefault(name, set())
+            for column in columns.get(type(row), ()):
+                history = inspect(row).attrs[column].history
+                touched.update(one for one in history.sum() if isinstance(one, int))
 
 
 def _open(insert: Insert) -> Any:
@@ -81,10 +99,12 @@ class Pages:
     def outdated(self) -> Sequence[int]:
         """Persons with a page on which this transaction has changed something."""
         self._session.flush()
-        touched: set[int] = self._session.info.pop(TOUCHED, set())
-        if not touched:
+        persons: set[int] = self._session.info.pop(PERSONS, set())
+        teams: set[int] = self._session.info.pop(TEAMS, set())
+        if not persons and not teams:
             return []
-        return self._session.scalars(OPENED, {"people": sorted(touched)}).all()
+        touched = {"persons": sorted(persons), "teams": sorted(teams), "any_team": bool(teams)}
+        return self._session.scalars(OPENED, touched).all()
 
     def close(self, platform: str, user_id: str) -> None:
         """The account is gone, and its page with it."""

@@ -338,6 +338,19 @@ class People:
             )
         )
 
+    def wishes(self, team_ids: Sequence[int], but: int, limit: int) -> Sequence[JoinRequest]:
+        """Unanswered requests of others to join these teams, in order."""
+        return self._session.scalars(
+            select(JoinRequest)
+            .where(
+                JoinRequest.team_id.in_(team_ids),
+                JoinRequest.person_id != but,
+                JoinRequest.state == "waiting",
+            )
+            .order_by(JoinRequest.id)
+            .limit(limit)
+        ).all()
+
     def ask_to_join(self, person_id: int, team_id: int, now: datetime) -> tuple[JoinRequest, bool]:
         """Record the wish; with it, whether it is a new one (False: the same still waits)."""
         table = JoinRequest.__table__

@@ -80,6 +80,19 @@ class Queries:
         """Unresolved queries somebody owns, the most urgent first, and how many in all."""
         return self._unresolved([Query.owner_id == person_id], limit, start)
 
+    def unclaimed_in(self, team_ids: Sequence[int], limit: int) -> Sequence[Query]:
+        """Queries of these teams that nobody has and whose asker waits, the most urgent first."""
+        return self._session.scalars(
+            select(Query)
+            .where(
+                Query.team_id.in_(team_ids),
+                Query.owner_id.is_(None),
+                Query.waiting_since.is_not(None),
+            )
+            .order_by(Query.due_at, Query.id)
+            .limit(limit)
+        ).all()
+
     def asked_by(self, person_id: int, limit: int) -> Sequence[Query]:
         """Unresolved queries somebody asked, the newest first."""
         return self._session.scalars(

@@ -78,6 +78,7 @@ SLACK_LIKE = Profile(
         private_in_groups=True,
         edits=True,
         structured_mentions=True,
+        slash_commands=True,
     ),
     hears_all=True,
     slash_commands=True,

@@ -53,6 +53,8 @@ class Posting:
         try:
             return await self._send(outgoing, reader)
         except DeliveryFailed as failed:
+            # A post is looked for before it is said again; a page or an edit is the same again.
+            failed.repeatable = outgoing.file is None and outgoing.address.only_for is None
             if failed.outcome == "dead" and failed.why in PERHAPS_GONE:
                 failed.gone = await self._is_gone(outgoing.address)
             raise
@@ -86,7 +88,7 @@ class Posting:
                 return handle
             outgoing = _directly(outgoing)
         if outgoing.uncertain_since is not None:
-            handle = await self._find(outgoing, outgoing.uncertain_since)
+            handle = await self._found(outgoing, outgoing.uncertain_since)
             if handle is not None:
                 return handle
         if outgoing.file is not None:
@@ -174,8 +176,17 @@ class Posting:
 
     # --- looking before saying it again ----------------------------------------------------------
 
-    async def _find(self, outgoing: Outgoing, since: datetime) -> str | None:
+    async def _found(self, outgoing: Outgoing, since: datetime) -> str | None:
         """The handle of the message, if an earlier attempt was taken after all."""
+        try:
+            return await self._find(outgoing, since)
+        except DeliveryFailed as failed:
+            if failed.outcome == "unknown":
+                # A look that failed has said nothing, so this attempt leaves no new doubt.
+                failed.outcome = "retry"
+            raise
+
+    async def _find(self, outgoing: Outgoing, since: datetime) -> str | None:
         channel, thread = await self._channel(outgoing), outgoing.address.thread
         arguments = {
             "channel": channel,

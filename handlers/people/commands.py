@@ -39,7 +39,7 @@ def join(request: Request, uow: UnitOfWork) -> Answer:
         return Answer(words=text("people.join_waits", id=f"J{wish.id}", team=team.name))
     wish.asked = [one.id for one in deciders]
     for decider in deciders:
-        card = _join_card(wish, person, team)
+        card = join_card(wish, person, team)
         key = f"J{wish.id}/card/{decider.id}"
         uow.outbox.put(Send(to=ToPerson(person_id=decider.id), key=key, card=card), request.now)
     if not deciders:
@@ -48,7 +48,8 @@ def join(request: Request, uow: UnitOfWork) -> Answer:
     return Answer(words=text("people.join_asked", id=f"J{wish.id}", team=team.name, who=who))
 
 
-def _join_card(wish: JoinRequest, person: Person, team: Team) -> Card:
+def join_card(wish: JoinRequest, person: Person, team: Team) -> Card:
+    """What those who decide are asked."""
     number = f"J{wish.id}"
     mention = Mention(person_id=person.id, name=person.name)
     return Card(

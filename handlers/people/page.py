@@ -11,10 +11,25 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot.commands import Signal
-from bot.messages import LOCALES, Address, Button, Card, Menu, Page, Send, Tick, Words, text
-from handlers.attendance.hours import Summary, summary
+from bot.messages import (
+    LOCALES,
+    Address,
+    Button,
+    Card,
+    Menu,
+    Moment,
+    Page,
+    Send,
+    Tick,
+    Words,
+    text,
+)
+from handlers.attendance.corrections import card_to_decide
+from handlers.attendance.hours import Summary, Waiting, summary
 from handlers.people import profile
+from handlers.people.commands import join_card
 from handlers.queries import notices, rules
+from handlers.queries.desk import LEADING
 from storage.tables.people import Person
 from storage.tables.queries import Query
 from storage.tables.teams import Team
@@ -66,10 +81,14 @@ def page_of(uow: UnitOfWork, person: Person, now: datetime) -> Page:
     if not roles:
         return Page(cards=(_guest(uow, person, team),))
     worked = summary(uow, person, ZoneInfo(person.zone or team.zone), now)
-    cards = [_work(person, worked, may_check_in=roles != {"admin"})]
-    cards += _next(uow, person, worked)
-    cards += _queries(uow, person, now)
-    return Page(cards=(*cards, _settings(uow, person, team)))
+    waiting = [*_next(uow, person, worked), *_unclaimed(uow, person)]
+    cards = (
+        _work(person, worked, may_check_in=roles != {"admin"}),
+        *(waiting or [Card(title=text("page.nothing"))]),
+        *_queries(uow, person),
+        _settings(uow, person, team),
+    )
+    return Page(cards=cards)
 
 
 def _guest(uow: UnitOfWork, person: Person, team: Team) -> Card:
@@ -101,29 +120,67 @@ def _work(person: Person, worked: Summary, *, may_check_in: bool) -> Card:
 def _next(uow: UnitOfWork, person: Person, worked: Summary) -> Iterator[Card]:
     """What waits for this person's word."""
     for one in worked.waiting[:HELD]:
-        confirm = Button(
-            label=text("page.confirm", id=one.id),
-            command="confirm_session",
-            arguments={"session": one.id},
+        yield _ended(one)
+    yield from _to_decide(uow, person)
+    owned, _count = uow.queries.owned_by(person.id, HELD)
+    for query in owned:
+        if query.waiting_since is not None:
+            yield _to_answer(uow, query)
+
+
+def _to_decide(uow: UnitOfWork, person: Person) -> Iterator[Card]:
+    """Other people's corrections and wishes to join, for whoever decides about them."""
+    teams = {team.id: uow.people.roles(person.id, team.id) for team in uow.teams.all()}
+    leading = [team_id for team_id, roles in teams.items() if roles & LEADING]
+    for correction in uow.attendance.to_decide(leading, person.id, HELD):
+        yield card_to_decide(uow, correction)
+    managing = [team_id for team_id, roles in teams.items() if roles & {"manager", "admin"}]
+    for wish in uow.people.wishes(managing, person.id, HELD):
+        yield join_card(wish, uow.people.get(wish.person_id), uow.teams.get(wish.team_id))
+
+
+def _to_answer(uow: UnitOfWork, query: Query) -> Card:
+    reply, resolve = (notices.button(query, command) for command in ("reply", "resolve"))
+    asker = uow.people.get(query.asker_id).name
+    return Card(
+        title=text("page.answer", id=notices.short_id(query), asker=asker),
+        body=(notices.typed(rules.shorten(query.question)), notices.due(query)),
+        buttons=(reply, resolve),
+    )
+
+
+def _ended(session: Waiting) -> Card:
+    """A session whose end its worker has still to confirm, or to name."""
+    start = Moment(at=session.start)
+    if session.end is None:
+        say = Button(
+            label=text("page.say_end"),
+            command="fix",
+            arguments={"direction": "out"},
             style="primary",
         )
-        yield Card(title=text("page.provisional", id=one.id), buttons=(confirm,))
-    owned, _count = uow.queries.owned_by(person.id, HELD)
-    owed = [query for query in owned if query.waiting_since is not None]
-    for query in owed:
-        reply, resolve = (notices.button(query, command) for command in ("reply", "resolve"))
-        asker = uow.people.get(query.asker_id).name
-        due = notices.due(query)
-        yield Card(
-            title=text("page.answer", id=notices.short_id(query), asker=asker),
-            body=(notices.typed(rules.shorten(query.question)), due),
-            buttons=(reply, resolve),
-        )
-    if not worked.waiting and not owed:
-        yield Card(title=text("page.nothing"))
+        return Card(title=text("page.end_unknown", id=session.id, start=start), buttons=(say,))
+    confirm = Button(
+        label=text("page.confirm", id=session.id),
+        command="confirm_session",
+        arguments={"session": session.id},
+        style="primary",
+    )
+    return Card(
+        title=text("page.provisional", id=session.id),
+        body=(text("page.from_to", start=start, end=Moment(at=session.end)),),
+        buttons=(confirm,),
+    )
 
 
-def _queries(uow: UnitOfWork, person: Person, now: datetime) -> Iterator[Card]:
+def _unclaimed(uow: UnitOfWork, person: Person) -> Iterator[Card]:
+    """What anybody in the person's teams may take."""
+    for query in uow.queries.unclaimed_in(uow.people.team_ids(person.id), HELD):
+        if query.asker_id != person.id:
+            yield notices.card(uow, query)
+
+
+def _queries(uow: UnitOfWork, person: Person) -> Iterator[Card]:
     """What the person has asked, and what they hold that waits for somebody else."""
     owned, held = uow.queries.owned_by(person.id, LISTED)
     resting = [query for query in owned if query.waiting_since is None]

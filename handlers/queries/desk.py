@@ -105,9 +105,13 @@ def open_query(
 
 
 def keep_message(uow: UnitOfWork, query: Query, platform: str, handle: str) -> None:
-    """Remember which message opened it, so that what is said below belongs to it."""
-    if handle:
-        uow.queries.keep_message(query.id, platform, handle)
+    """Remember which message opened it, so that what is said below belongs to it.
+
+    Raises Refused when at this very moment somebody else opened a query by the same message.
+    """
+    if handle and not uow.queries.keep_message(query.id, platform, handle):
+        known = uow.queries.opened_by(platform, handle)
+        raise Refused("queries.known_already", id=f"Q{known}")
 
 
 def start_target(uow: UnitOfWork, query: Query, at: datetime) -> None:
