@@ -43,8 +43,9 @@ dependencies: .venv/.dev
 	@$(BIN)/deptry .
 
 words: .venv/.dev
-	@echo "== words (tests.checks.catalogues)"
+	@echo "== words (tests.checks: catalogues, parity)"
 	@$(BIN)/python -m tests.checks.catalogues
+	@$(BIN)/python -m tests.checks.parity
 
 bench: .venv/.dev ## the measurements of docs/performance.md
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -14,6 +14,7 @@ from bot.messages import Locale
 from bot.settings import Settings
 from bot.words import catalogue
 from handlers.people.rules import SETTINGS as TEAM_SETTINGS
+from tests.checks.parity import outdated
 
 ROOT = Path(__file__).parent.parent
 READMES: dict[str, Locale] = {"README.md": "en", "README.zh-CN.md": "zh_CN"}
@@ -69,10 +70,16 @@ def test_no_link_leads_nowhere(document: Path) -> None:
     assert [one for one in targets if not (document.parent / one).exists()] == []
 
 
-def test_both_readmes_tell_the_same() -> None:
-    def shape(name: str) -> list[str]:
+@pytest.mark.parametrize("name", ["README.md", "docs/slack.md", "docs/parity.md"])
+def test_both_languages_tell_the_same(name: str) -> None:
+    def shape(said: str) -> list[str]:
         """The outline: headings by their depth, rows of tables, items of lists, links."""
-        outline = r"^(?:#+|\||\d\.|- )|\]\((?!README|docs/images)[^)]+\)"
-        return re.findall(outline, read(name), re.MULTILINE)
+        outline = r"^(?:#+|\||\d\.|- )|\]\((?!README|docs/images|slack)[^)]+\)"
+        found = re.findall(outline, said, re.MULTILINE)
+        return [one.replace(".zh-CN.md", ".md") for one in found]
 
-    assert shape("README.md") == shape("README.zh-CN.md")
+    assert shape(read(name)) == shape(read(name.replace(".md", ".zh-CN.md")))
+
+
+def test_the_table_of_platforms_is_what_the_adapters_say() -> None:
+    assert outdated() == []

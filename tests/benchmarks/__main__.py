@@ -19,7 +19,7 @@ from bot.messages import User
 from storage.cipher import Cipher
 from storage.engine import make_engine
 from storage.uow import UnitOfWork
-from tests.benchmarks import clocks
+from tests.benchmarks import clocks, sockets
 from tests.benchmarks.load import Result, fire, requests
 from tests.platforms.slack import StandInSlack
 from tests.processes import free_port, resident_megabytes, running, wait_until_ready
@@ -82,6 +82,15 @@ def measure_banzhang(slack: StandInSlack, folder: Path) -> list[Row]:
     ]
 
 
+def measure_sockets(slack: StandInSlack, folder: Path) -> list[Row]:
+    """The same bot and database, by Socket Mode."""
+    commands, talk = sockets.measure(slack, folder, USERS, SECRET)
+    return [
+        ("Socket Mode: command → answer, one at a time, p50 / p99", _latency(commands), ""),
+        ("Socket Mode: a line that is nobody's business, p50 / p99", _latency(talk), ""),
+    ]
+
+
 def measure_bolt(slack: StandInSlack) -> list[Row]:
     """slack-bolt alone, storing nothing."""
     port = free_port()
@@ -127,7 +136,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, StandInSlack() as slack:
         slack.add_channel("C1", "bench", [])
         folder = Path(name)
-        rows = measure_banzhang(slack, folder) + measure_bolt(slack)
+        rows = measure_banzhang(slack, folder)
+        rows += measure_sockets(slack, folder) + measure_bolt(slack)
         rows += asyncio.run(clocks.measure(folder))
     for what, result, goal in rows:
         sys.stdout.write(f"{what:58} {result:>18}  {'goal ' + goal if goal else ''}\n")
