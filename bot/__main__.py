@@ -233,6 +233,8 @@ def slack_manifest(
     """What to paste into Slack to make the app; the first line is a link that does it."""
     from bot.app import slack_manifest as make
 
+    if url is not None and not url.startswith("https://"):
+        raise typer.BadParameter("Slack calls only addresses that begin with https://")
     link, text = make(read_settings().locale, url)
     sys.stdout.write(f"# {link}\n{text}")
 

@@ -312,6 +312,7 @@ class Router:
         question.
         """
         command, event = reading.command, reading.event
+        given = _kept(reading, given)
         if event.can_open_form:
             fields = tuple(
                 _field(one)
@@ -406,6 +407,22 @@ def _offer_form(reading: Reading, given: Mapping[str, str]) -> Routed:
         buttons=(fill_in,),
     )
     return Routed(answer=Answer(card=card, private=True))
+
+
+def _kept(reading: Reading, given: Mapping[str, str]) -> dict[str, str]:
+    """What is given already, as it can be given once more: marks of mentions end with their event.
+
+    Raises Refused where it names somebody who is nobody.
+    """
+    if not reading.event.mentions:
+        return dict(given)
+    kept = {}
+    for argument in reading.command.arguments:
+        if argument.name in given:
+            typed = given[argument.name]
+            value = read_alone(reading, argument, typed) if argument.kind == "people" else typed
+            kept[argument.name] = keep(argument, value, typed, reading.event)
+    return kept
 
 
 def _has_forms(event: Event) -> bool:

@@ -14,7 +14,6 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.messages import Locale
 
-BOT_TOKEN = re.compile(r"xoxb-[\w-]+", re.ASCII)
 PLATFORM_NAMES = ("slack", "wecom", "dingtalk", "sandbox")
 
 

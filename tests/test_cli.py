@@ -10,8 +10,10 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 
 from bot import logs
 from bot.__main__ import main
@@ -74,6 +76,9 @@ def one_sentence(words: str) -> bool:
         ["export", "people", "--from", "yesterday"],
         ["backup"],
         ["admin", "nonsense"],
+        ["slack"],
+        ["slack", "nonsense"],
+        ["slack", "manifest", "--url"],
     ],
     ids=" ".join,
 )
@@ -89,6 +94,9 @@ def test_wrong_usage(run: Run, tmp_path: Path, arguments: list[str]) -> None:
     [
         (["serve"], {}, "SLACK_BOT_TOKEN"),
         (["serve"], {"SLACK_BOT_TOKEN": "xoxb-1"}, "SLACK_SIGNING_SECRET"),
+        (["serve"], {"SLACK_APP_TOKEN": "xapp-1"}, "SLACK_BOT_TOKEN"),
+        (["doctor"], {"SLACK_APP_TOKEN": "xoxb-1"}, "SLACK_APP_TOKEN"),
+        (["slack", "manifest"], {"BANZHANG_LOCALE": "fr"}, "BANZHANG_LOCALE"),
         (["serve"], {"BANZHANG_PORT": "eighty"}, "BANZHANG_PORT"),
         (["migrate"], {"BANZHANG_DATABASE_URL": "sqlite:////nowhere/x.db"}, "database"),
         (
@@ -218,7 +226,30 @@ def test_the_doctor_finds_what_is_missing(run: Run, database: Path) -> None:
     assert one_sentence(error), error
 
 
+@pytest.mark.parametrize("locale", ["en", "zh_CN"])
+def test_the_manifest_and_the_link_that_fills_it_in(run: Run, tmp_path: Path, locale: str) -> None:
+    """It can be piped into a file as it is: the link is a comment."""
+    code, out, error = run("slack", "manifest", BANZHANG_LOCALE=locale)
+    assert (code, error) == (0, "")
+    link, _end, written = out.partition("\n")
+    assert link.startswith("# https://api.slack.com/apps?new_app=1&manifest_yaml=_metadata%3A%0A")
+    assert yaml.safe_load(out) == yaml.safe_load(written)
+    assert parse_qs(urlsplit(link[2:]).query)["manifest_yaml"] == [written]
+    assert yaml.safe_load(out)["settings"]["socket_mode_enabled"] is True
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_manifest_for_http(run: Run) -> None:
+    code, out, error = run("slack", "manifest", "--url", "https://x")
+    assert (code, error) == (0, "")
+    assert out.startswith("# https://api.slack.com/apps?new_app=1&manifest_yaml=")
+    made = yaml.safe_load(out)
+    assert made["settings"]["socket_mode_enabled"] is False
+    assert made["settings"]["interactivity"]["request_url"] == "https://x/slack/events"
+    assert out.count("https://x/slack/events") == 2 + len(made["features"]["slash_commands"])
+
+
 def test_help_is_help(run: Run) -> None:
     code, out, error = run("--help")
     assert (code, error) == (0, "")
-    assert all(word in out for word in ("serve", "demo", "export", "backup", "doctor"))
+    assert all(word in out for word in ("serve", "demo", "export", "backup", "doctor", "slack"))

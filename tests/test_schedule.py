@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Self
 
 import apscheduler.schedulers.base
 import pytest
+import uvloop
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -122,6 +124,25 @@ async def test_what_is_overdue_at_the_start_fires_at_once(town: Town) -> None:
     await town.arm("overdue", -3600)
     async with running(town):
         await town.until_rung("overdue", 1)
+
+
+def test_timers_that_are_due_at_once_are_aimed_at_on_uvloop_too(sqlite_url: str) -> None:
+    """`banzhang serve` runs on uvloop, whose handle of a call without delay has no when()."""
+
+    async def several() -> None:
+        town = Town(sqlite_url)
+        wrong: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, why: wrong.append(why))
+        async with running(town):
+            for number in range(20):
+                await town.arm(f"now {number}", 0)
+            await town.until_rung("now 19")
+        town.small.close()
+        gc.collect()  # a task whose exception nobody took tells so when it goes
+        assert wrong == []
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(several())
 
 
 class AnHourAgo(datetime):

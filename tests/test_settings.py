@@ -14,6 +14,7 @@ from bot.operations import Trouble
 from bot.settings import Settings
 
 SLACK = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_SIGNING_SECRET": "8f742231b10e"}
+SOCKET = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_APP_TOKEN": "xapp-1-A0-b"}
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,12 @@ def complaint(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("BANZHANG_LOG_FORMAT", "xml"),
         ("SLACK_BOT_TOKEN", "xoxp-1"),
         ("SLACK_BOT_TOKEN", "xoxb-1\n"),
+        ("SLACK_BOT_TOKEN", "xoxb-"),
+        ("SLACK_BOT_TOKEN", "xapp-1-hunter2"),
+        ("SLACK_APP_TOKEN", "xoxb-1-hunter2"),
+        ("SLACK_APP_TOKEN", "xapp-"),
+        ("SLACK_APP_TOKEN", "xapp-1 hunter2"),
+        ("SLACK_APP_TOKEN", "hunter2"),
         ("SLACK_SIGNING_SECRET", " , "),
         ("SLACK_API_URL", "slack.com/api"),
     ],
@@ -68,12 +75,39 @@ def test_a_complaint_names_the_variable_and_quotes_no_secret(
     assert "\n" not in said
 
 
-@pytest.mark.parametrize("missing", sorted(SLACK))
-def test_a_half_set_platform_names_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch, missing: str
+@pytest.mark.parametrize("whole", [SLACK, SOCKET, SLACK | SOCKET], ids=["http", "socket", "both"])
+def test_slack_is_whole_with_one_way_to_hear_it(
+    monkeypatch: pytest.MonkeyPatch, whole: dict[str, str]
 ) -> None:
-    half = {name: value for name, value in SLACK.items() if name != missing}
-    assert missing in complaint(monkeypatch, **half)
+    for name, value in whole.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert settings.slack_bot_token == SecretStr("xoxb-1-a")
+    assert settings.signing_secrets() == (
+        ("8f742231b10e",) if "SLACK_SIGNING_SECRET" in whole else ()
+    )
+    assert (settings.slack_app_token is not None) is ("SLACK_APP_TOKEN" in whole)
+
+
+@pytest.mark.parametrize(
+    ("half", "missing"),
+    [
+        (["SLACK_APP_TOKEN"], ["SLACK_BOT_TOKEN"]),
+        (["SLACK_SIGNING_SECRET"], ["SLACK_BOT_TOKEN"]),
+        (["SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"], ["SLACK_BOT_TOKEN"]),
+        (["SLACK_BOT_TOKEN"], ["SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"]),
+    ],
+    ids=lambda names: "+".join(names),
+)
+def test_a_half_set_platform_names_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, half: list[str], missing: list[str]
+) -> None:
+    every = SLACK | SOCKET
+    said = complaint(monkeypatch, **{name: every[name] for name in half})
+    assert "Slack is half set" in said
+    assert all(name in said for name in missing)
+    assert not any(name in said for name in half)
+    assert not any(value in said for value in every.values())
 
 
 def test_a_demo_does_not_mind_what_is_set_for_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,11 +161,11 @@ def test_an_address_ends_in_one_slash(monkeypatch: pytest.MonkeyPatch, url: str)
 
 def test_secrets_print_as_stars(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "postgresql+psycopg://banzhang:hunter2@localhost/banzhang"
-    for name, value in {**SLACK, "BANZHANG_DATABASE_URL": url}.items():
+    for name, value in {**SLACK, **SOCKET, "BANZHANG_DATABASE_URL": url}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("BANZHANG_SECRET_KEY", "hunter3")
     settings = read_settings()
     assert settings.secret_key == SecretStr("hunter3")
     shown = f"{settings} {settings!r}"
-    for secret in ("hunter2", "hunter3", *SLACK.values()):
+    for secret in ("hunter2", "hunter3", *SLACK.values(), *SOCKET.values()):
         assert secret not in shown

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import Rejected
-from adapters.slack.decode import decode, from_command, typed_text
-from bot.messages import MENTION_CLOSE, MENTION_OPEN, Event
+from adapters.slack import events
+from adapters.slack.decode import decode, from_command
+from adapters.slack.reading import typed_text
+from bot.messages import MENTION_CLOSE, MENTION_OPEN, Event, User
 from tests.platforms.slack_text import escape
 
 FOLDER = Path(__file__).parent / "payloads" / "slack"
@@ -27,11 +29,19 @@ def payload(name: str) -> dict[str, Any]:
     return found["payload"]
 
 
+def decoded(found: dict[str, Any], bot_user: str | None = None) -> Event:
+    event = decode(found, NOW, bot_user)
+    assert event is not None
+    return event
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_payload_becomes_its_event(file: Path) -> None:
+    """A file may also say who we are, where the payload itself does not tell: `bot_user`."""
     case = json.loads(file.read_text(encoding="utf-8"))
     expected = Event.model_validate(case["event"]) if case["event"] else None
-    event = decode(case["payload"], datetime.fromisoformat(case["received_at"]))
+    received_at = datetime.fromisoformat(case["received_at"])
+    event = decode(case["payload"], received_at, case.get("bot_user"))
     assert event == expected
     if event is not None:
         assert len(event.key) <= 255
@@ -81,6 +91,9 @@ def test_nobody_forges_a_mention(wire: str) -> None:
     assert not mentions
 
 
+# --- what makes no sense
+
+
 @pytest.mark.parametrize(
     ("name", "changed"),
     [
@@ -98,6 +111,10 @@ def test_nobody_forges_a_mention(wire: str) -> None:
         ("press", {"container": None}),
         ("form", {"view": []}),
         ("form", {"user": {}}),
+        ("shortcut_resolve", {"action_ts": 5}),
+        ("shortcut_resolve", {"message": None}),
+        ("home_opened", {"event_id": "a b"}),
+        ("home_opened", {"event": "x"}),
     ],
 )
 def test_what_slack_never_sends_is_rejected(name: str, changed: dict[str, Any]) -> None:
@@ -106,15 +123,128 @@ def test_what_slack_never_sends_is_rejected(name: str, changed: dict[str, Any]) 
     assert rejected.value.status == 400
 
 
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("message_direct", {"user": "U 1"}),
+        ("message_direct", {"channel": None}),
+        ("message_direct", {"ts": 1795395590.2}),
+        ("message_direct", {"text": ["ask"]}),
+        ("message_changed", {"message": "edited"}),
+        ("reaction", {"item_user": ""}),
+        ("reaction", {"item": {"type": "message", "ts": "1795395590.000200"}}),
+        ("user_change", {"user": "U2CERLKJA"}),
+        ("invited", {"inviter": 5}),
+        ("invited", {"user": None}),
+    ],
+)
+def test_an_event_that_slack_never_sends_is_rejected(name: str, changed: dict[str, Any]) -> None:
+    odd = payload(name)
+    odd["event"] = {**odd["event"], **changed}
+    with pytest.raises(Rejected) as rejected:
+        decode(odd, NOW)
+    assert rejected.value.status == 400
+
+
+Place = tuple[str | int, ...]
+
+
+def places(inside: Any, here: Place = ()) -> list[Place]:
+    """Everywhere in a JSON value."""
+    parts: list[tuple[str | int, Any]] = []
+    if isinstance(inside, dict):
+        parts = list(inside.items())
+    elif isinstance(inside, list):
+        parts = list(enumerate(inside))
+    below = [one for name, part in parts for one in places(part, (*here, name))]
+    return [*((*here, name) for name, _part in parts), *below]
+
+
+def changed_at(inside: Any, place: Place, value: Any) -> Any:
+    """A copy with another value at a place, or without the place (value is DROPPED)."""
+    name, *rest = place
+    copy = inside.copy()
+    if rest:
+        copy[name] = changed_at(inside[name], tuple(rest), value)
+    elif value is DROPPED:
+        del copy[name]
+    else:
+        copy[name] = value
+    return copy
+
+
+DROPPED = object()
+PAYLOADS = [json.loads(file.read_text(encoding="utf-8"))["payload"] for file in FILES]
+PLACES = [places(one) for one in PAYLOADS]
+# What stands in other payloads is odd in a way that chance does not find.
+ELSEWHERE: list[Any] = sorted(
+    {one for found in PAYLOADS for one in found.values() if isinstance(one, str)}
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=5,
+)
+ODD = (
+    st.just(DROPPED)
+    | st.sampled_from([None, "", 0, [], {}, True, "a" * 300, "99999999999.999999", "<@U1>", "D1"])
+    | st.sampled_from(ELSEWHERE)
+    | JSON
+)
+
+
+@given(st.data(), st.sampled_from([None, "U0BOT", "U2CERLKJA"]))
+def test_whatever_slack_may_send_nothing_else_goes_wrong(
+    data: st.DataObject, bot_user: str | None
+) -> None:
+    """Up to three fields of a real payload are missing or are something else."""
+    number = data.draw(st.integers(0, len(PAYLOADS) - 1))
+    found = PAYLOADS[number]
+    for place in data.draw(st.lists(st.sampled_from(PLACES[number]), min_size=1, max_size=3)):
+        try:
+            found = changed_at(found, place, data.draw(ODD))
+        except (KeyError, IndexError, TypeError, AttributeError):
+            continue  # an earlier change took that place away
+    event, status = None, 400
+    try:
+        event = decode(found, NOW, bot_user)
+    except Rejected as rejected:
+        status = rejected.status
+    assert status == 400
+    assert event is None or (0 < len(event.key) <= 255 and event.at <= event.received_at)
+
+
+# --- what makes two events one
+
+
 def key_of(found: dict[str, Any]) -> str:
-    event = decode(found, NOW)
-    assert event is not None
-    return event.key
+    return decoded(found).key
+
+
+def test_a_mention_and_its_message_are_one_event() -> None:
+    """Slack tells of both, in any order; whichever is second is the repeat of the first."""
+    assert decoded(payload("app_mention")) == decoded(payload("app_mention_as_message"))
+
+
+def test_a_repeated_delivery_is_the_same_event() -> None:
+    for name in ("message_direct", "message_changed", "reaction", "user_change", "invited"):
+        assert key_of(payload(name)) == key_of(payload(name))
+
+
+def test_two_edits_are_two_events() -> None:
+    again = payload("message_changed")
+    again["event"]["message"]["edited"]["ts"] = "1795395599.000000"
+    assert key_of(again) != key_of(payload("message_changed"))
+
+
+def test_a_reaction_put_again_is_another_event() -> None:
+    again = payload("reaction")
+    again["event"]["event_ts"] = "1795395600.000000"
+    assert key_of(again) != key_of(payload("reaction"))
 
 
 def test_a_direct_message_by_its_name() -> None:
-    event = decode({**payload("command_checkin"), "channel_name": "directmessage"}, NOW)
-    assert event is not None
+    event = decoded({**payload("command_checkin"), "channel_name": "directmessage"})
     assert (event.chat.kind, event.chat.id) == ("direct", event.user.id)
 
 
@@ -123,6 +253,14 @@ def test_a_corrected_form_is_not_a_repeat() -> None:
     first, again = payload("form"), payload("form")
     assert key_of(first) == key_of(again)
     again["view"]["state"]["values"]["words"]["value"]["value"] = "Room 4"
+    assert key_of(first) != key_of(again)
+
+
+def test_a_form_with_other_people_is_not_a_repeat() -> None:
+    """In the answers stands only that two people were chosen, not which."""
+    first, again = payload("form_with_menus_and_people"), payload("form_with_menus_and_people")
+    again["view"]["state"]["values"]["people"]["value"]["selected_users"] = ["U9", "W0ABC1"]
+    assert decoded(first).arguments == decoded(again).arguments
     assert key_of(first) != key_of(again)
 
 
@@ -136,19 +274,61 @@ def test_long_keys_are_short_and_their_own() -> None:
 
 def test_an_odd_time_of_a_press_is_not_believed() -> None:
     odd = payload("press")
-    odd["actions"][0]["action_ts"] = "99999999999.9"
-    event = decode(odd, NOW)
-    assert event is not None
-    assert event.at == NOW
-    odd["actions"][0]["action_ts"] = "soon"
-    event = decode(odd, NOW)
-    assert event is not None
-    assert event.at == NOW
+    for stamp in ("99999999999.9", "soon"):
+        odd["actions"][0]["action_ts"] = stamp
+        assert decoded(odd).at == NOW
 
 
 def test_an_answer_without_a_value_is_left_out() -> None:
     odd = payload("form")
     odd["view"]["state"]["values"] = {"words": {"value": 5}, "why": "x", "note": {"value": {}}}
-    event = decode(odd, NOW)
-    assert event is not None
-    assert event.arguments == {"query": "Q7"}
+    assert decoded(odd).arguments == {"query": "Q7"}
+
+
+# --- what Slack tells only later
+
+
+def told_message(**changed: Any) -> dict[str, Any]:
+    """A message as conversations.replies gives it."""
+    found = {"type": "message", "user": "U2CERLKJA", "ts": "1795395590.000200", "text": "When?"}
+    return {**found, **changed}
+
+
+def test_a_reaction_with_its_message() -> None:
+    reaction = decoded(payload("reaction"))
+    message = told_message(text="When, <@U9>?", thread_ts="1795395000.000100")
+    whole = events.with_message(reaction, message, None)
+    assert whole is not None
+    assert (whole.key, whole.text) == (reaction.key, f"When, {MENTION_OPEN}0{MENTION_CLOSE}?")
+    assert (whole.mentions, whole.author) == (
+        (User(id="U9", name="U9"),),
+        User(id="U2CERLKJA", name="U2CERLKJA"),
+    )
+    assert whole.chat.thread == "1795395000.000100"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"bot_id": "B0MAIL"}, {"text": " "}, {"user": "USLACKBOT"}, {"user": None}]
+)
+def test_a_reaction_on_what_nobody_said(changed: dict[str, Any]) -> None:
+    message = told_message(**changed)
+    assert events.with_message(decoded(payload("reaction")), message, None) is None
+
+
+def test_our_own_name_is_no_part_of_the_question() -> None:
+    message = told_message(text="<@U0BOT> When, <@U9>?")
+    whole = events.with_message(decoded(payload("reaction")), message, "U0BOT")
+    assert whole is not None
+    assert whole.text == f"When, {MENTION_OPEN}0{MENTION_CLOSE}?"
+
+
+def test_tokens_of_people_that_are_taken_back_are_not_ours() -> None:
+    tokens = {"oauth": ["U1"], "bot": []}
+    assert not events.ends_token({"event": {"type": "tokens_revoked", "tokens": tokens}})
+
+
+@pytest.mark.parametrize("name", sorted(events.ENDS_TOKEN))
+def test_what_ends_our_stay(name: str) -> None:
+    assert events.ends_token(payload(name))
+    assert not events.ends_token(payload("message_direct"))
+    assert not events.ends_token(payload("press"))

@@ -107,6 +107,47 @@ async def test_without_an_answer_the_event_stays_as_it_is(
     assert api.trouble is None
 
 
+@pytest.mark.parametrize("code", ["user_not_found", "user_not_visible"])
+async def test_one_whom_slack_does_not_show_keeps_nobody_else_unknown(
+    slack: StandInSlack, api: SlackApi, code: str
+) -> None:
+    """Somebody of another organisation, mentioned in a shared channel."""
+    slack.faults.script("users.info", [SlackError(code)])
+    directory = Directory(api)
+    assert (await directory.introduce(event("U7"))).user == User(id="U7", name="U7")
+    found = await directory.introduce(event("U1", "U7"))
+    assert (found.user.name, found.mentions[0].name) == ("王老师", "U7")
+    assert len(slack.calls_of("users.info")) == 2
+
+
+async def test_the_author_of_a_message_is_introduced_too(
+    slack: StandInSlack, api: SlackApi
+) -> None:
+    reaction = event("U1").model_copy(update={"author": User(id="U2", name="U2")})
+    found = await Directory(api).introduce(reaction)
+    assert found.author == User(id="U2", name="li", locale="en")
+    assert (await Directory(api).introduce(event("U1"))).author is None
+
+
+async def test_a_change_is_asked_for_when_the_person_is_next_heard_of(
+    slack: StandInSlack, api: SlackApi
+) -> None:
+    directory = Directory(api)
+    await directory.introduce(event("U1", "U2"))
+    slack.workspace.users["U1"].name = "王主任"
+    directory.forget("U1")
+    directory.forget("U9")
+    found = await directory.introduce(event("U2", "U1"))
+    assert found.mentions[0].name == "王主任"
+    assert len(slack.calls_of("users.info")) == 3
+
+
+async def test_only_so_many_are_asked_for_at_once(slack: StandInSlack, api: SlackApi) -> None:
+    """A message with a hundred mentions is no hundred calls."""
+    await Directory(api).introduce(event(*(f"U{number}" for number in range(1, 60))))
+    assert len(slack.calls_of("users.info")) == slack_directory.AT_ONCE
+
+
 async def test_after_a_rest_slack_is_asked_again(
     slack: StandInSlack, api: SlackApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,4 +167,23 @@ async def test_only_so_many_are_remembered(
     for one in ("U1", "U2", "U3", "U1"):
         await directory.introduce(event(one))
     assert len(slack.calls_of("users.info")) == 4
-    assert len(directory._known) == 2
+    assert len(directory._people) == 2
+
+
+async def test_what_a_channel_is_called(slack: StandInSlack, api: SlackApi) -> None:
+    """Messages do not tell it, and a command in a private channel does not either."""
+    slack.add_channel("C1", "rooms", ["U1"], private=True)
+    directory = Directory(api)
+    said = event("U1").model_copy(update={"chat": Chat(kind="group", id="C1", thread="1.2")})
+    for _ in range(2):
+        found = await directory.introduce(said)
+        assert found.chat == Chat(kind="group", id="C1", name="rooms", thread="1.2")
+    assert len(slack.calls_of("conversations.info")) == 1
+    told = said.model_copy(update={"chat": Chat(kind="group", id="C2", name="told")})
+    assert (await directory.introduce(told)).chat.name == "told"
+
+
+async def test_a_channel_that_the_bot_may_not_see(slack: StandInSlack, api: SlackApi) -> None:
+    said = event("U1").model_copy(update={"chat": Chat(kind="group", id="C9")})
+    found = await Directory(api).introduce(said)
+    assert (found.chat.name, found.user.name) == ("", "王老师")

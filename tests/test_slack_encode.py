@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from typing import Any
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, get_args
 
 import pytest
 from hypothesis import given
@@ -23,11 +26,16 @@ from bot.messages import (
     FormField,
     FormOption,
     Lines,
+    Locale,
     Mention,
+    Menu,
     Moment,
     Outgoing,
+    Page,
     Reply,
+    Span,
     Text,
+    Words,
     lines,
     text,
 )
@@ -116,9 +124,112 @@ def test_mentions(user_id: str | None, wire: str) -> None:
     assert found["text"] == wire
 
 
-def test_a_moment_is_plain_text_in_the_readers_zone() -> None:
-    words = text("said", words=Moment(at=NOW, style="clock"))
-    assert encode.message(outgoing(words), READER)["text"] == "09:00"
+# --- moments
+
+Style = Literal["when", "clock", "date"]
+TOKEN = re.compile(r"<!date\^\d+\^[^<>|]+\|[^<>|]*>")
+
+
+def at(moment: datetime, style: Style = "when") -> Text:
+    return text("said", words=Moment(at=moment, style=style))
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A reader to whom every moment reads oddly."""
+
+    shown: str
+    locale: Locale = "en"
+
+    def spans(self, words: Words) -> Sequence[Span]:
+        return (Span("moment", self.shown, at=NOW, style="clock"),)
+
+
+@pytest.mark.parametrize(
+    ("style", "wire"),
+    [
+        ("when", "<!date^1795395600^{date_short_pretty} {time}|09:00>"),
+        ("clock", "<!date^1795395600^{time}|09:00>"),
+        ("date", "<!date^1795395600^{date_short_pretty}|11-23>"),
+    ],
+)
+def test_a_moment_is_shown_to_each_in_their_own_zone(style: Style, wire: str) -> None:
+    """Beside the token stands what the one reader it was made for would read."""
+    assert encode.message(outgoing(at(NOW, style)), READER)["text"] == wire
+    blocks = encode.message(outgoing(card=Card(title=said("t"), body=(at(NOW, style),))), READER)[
+        "blocks"
+    ]
+    assert blocks[1]["text"] == {"type": "mrkdwn", "text": wire, "verbatim": True}
+
+
+def test_every_style_of_a_moment_has_a_format() -> None:
+    styles = get_args(Moment.model_fields["style"].annotation)
+    assert set(encode.DATE_FORMATS) == set(styles) == set(get_args(Style))
+
+
+def test_a_moment_of_another_year_and_half_a_second() -> None:
+    moment = NOW + timedelta(days=400, milliseconds=500)
+    found = encode.message(outgoing(at(moment)), READER)["text"]
+    assert found == "<!date^1829955600^{date_short_pretty} {time}|2027-12-28 09:00>"
+
+
+def test_where_slack_knows_no_markup_a_moment_stands_in_the_readers_zone() -> None:
+    words = at(NOW, "clock")
+    button = Button(label=words, command="claim")
+    card = Card(title=words, buttons=(button,), menus=(Menu(label=words, choices=(button,)),))
+    title, row = encode.message(outgoing(card=card), READER)["blocks"]
+    press, menu = row["elements"]
+    asked = Form(
+        command="reply", title=words, fields=(FormField(name="a", label=words, hint=words),)
+    )
+    view = encode.modal(asked, GROUP, READER)
+    assert view is not None
+    (field,) = view["blocks"]
+    plain_ones = (
+        *(title["text"], press["text"], menu["placeholder"], menu["options"][0]["text"]),
+        *(view["title"], field["label"], field["hint"]),
+    )
+    assert all(one == {"type": "plain_text", "text": "09:00"} for one in plain_ones)
+
+
+def test_errors_of_a_form_show_moments_plainly() -> None:
+    view = encode.modal(form(FormField(name="time", label=said("When"))), GROUP, READER)
+    assert view is not None
+    found = encode.submission(reply(errors={"time": at(NOW, "clock")}), view, GROUP, READER)
+    assert found["errors"] == {"time": "09:00"}
+
+
+@pytest.mark.parametrize("shown", ["a|b", "a>b", "<!channel>", "a&b|<c>", "|||", ""])
+def test_what_stands_beside_a_token_cannot_end_it(shown: str) -> None:
+    found = encode.message(outgoing(said("x")), Odd(shown))["text"]
+    assert TOKEN.fullmatch(found)
+    assert shown.replace("|", "/") in screen({"text": found})
+
+
+def test_nobody_forges_a_moment() -> None:
+    typed = "<!date^1795395600^{time}|pay day>"
+    found = encode.message(outgoing(said(typed), Card(title=said(typed))), READER)
+    assert "<!date" not in json.dumps(found)
+    assert typed in screen(found)
+
+
+@given(st.lists(st.sampled_from(["a", "&", "好", "clock", "when", "date"]), max_size=60))
+def test_no_token_is_cut_in_two(parts: list[str]) -> None:
+    words = lines(
+        *(at(NOW, one) if one in get_args(Style) else said(one) for one in parts),  # type: ignore[arg-type]
+        separator="",
+    )
+    for limit in (90, 150, 300):
+        pieces = list(encode._pieces(READER.spans(words), limit))
+        cut = encode._joined(READER.spans(words), limit)
+        for one in (*pieces, cut):
+            assert len(one) <= limit
+            assert not set("<>") & set(TOKEN.sub("", one))
+        assert "".join(pieces) == encode._joined(READER.spans(words), 100_000)
+        assert "".join(pieces).startswith(cut.removesuffix("…"))
+
+
+# --- what is cut
 
 
 @given(st.text(max_size=60), st.integers(8, 40))
@@ -150,6 +261,16 @@ def test_a_long_question_is_shown_in_full() -> None:
     texts = [block["text"]["text"] for block in blocks[1:]]
     assert "".join(texts) == "&lt;" * 1500 + "\n<@U0123456789>"
     assert [len(one) for one in texts] == [3000, 3000, 15]
+
+
+@pytest.mark.parametrize("size", [1990, 1997, 1998, 3000])
+@pytest.mark.parametrize("label", ["", " ", "*", "a", "*" * 10, "a" * 501])
+def test_a_fact_keeps_within_its_field(label: str, size: int) -> None:
+    fact = CardField(label=said(label), value=said("v" * size))
+    found = encode.message(outgoing(card=Card(title=said("t"), fields=(fact,))), READER)
+    check_message(found)
+    shown = found["blocks"][1]["fields"][0]["text"]
+    assert re.fullmatch(r"\*[^*\n]+\*\nv+…?", shown), "a bold label, and its value below"
 
 
 def test_where_there_is_nothing_to_say() -> None:
@@ -241,6 +362,114 @@ def test_what_is_left_out_is_shown() -> None:
     assert blocks[-1]["elements"][0]["text"] == "…"
 
 
+def menu(*choices: Button, label: str = "Language") -> Menu:
+    return Menu(label=said(label), choices=choices)
+
+
+def speaks(language: str, label: str = "English") -> Button:
+    return Button(label=said(label), command="language", arguments={"language": language})
+
+
+def test_a_menu() -> None:
+    menus = (menu(speaks("en"), speaks("zh_CN", "中文")), menu(speaks("en"), label="Again"))
+    card = Card(title=said("t"), buttons=(Button(label=said("Link"), command="link"),), menus=menus)
+    found = encode.message(outgoing(card=card), READER)
+    check_message(found)
+    link, languages, again = found["blocks"][-1]["elements"]
+    assert [one["type"] for one in (link, languages, again)] == ["button", *["static_select"] * 2]
+    assert languages["placeholder"]["text"] == "Language"
+    assert [one["text"]["text"] for one in languages["options"]] == ["English", "中文"]
+    carried = [Pressed.loaded(one["value"]) for one in languages["options"]]
+    assert carried == [
+        Pressed(command="language", arguments={"language": one}) for one in ("en", "zh_CN")
+    ]
+    assert len({one["action_id"] for one in (link, languages, again)}) == 3
+    assert screen(found).endswith("[Link] [Language ▾] [Again ▾]")
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 101])
+@pytest.mark.parametrize("size", [1, 76, 151])
+def test_extreme_menus_keep_within_every_limit(size: int, count: int) -> None:
+    words = "&" * size
+    choices = tuple(speaks(f"{number}", words) for number in range(count))
+    card = Card(title=said("t"), menus=(menu(*choices, label=words),) * 30)
+    found = encode.message(outgoing(card=card), READER)
+    check_message(found)
+    rows = [block for block in found["blocks"] if block["type"] == "actions"]
+    shown = [element for row in rows for element in row["elements"]]
+    assert len(shown) == (30 if count else 0)
+    assert all(len(one["options"]) == min(count, 100) for one in shown)
+
+
+def test_a_choice_that_cannot_carry_its_command_is_left_out() -> None:
+    card = Card(title=said("t"), menus=(menu(speaks("en"), speaks("x" * 150)),))
+    (row,) = [b for b in encode.message(outgoing(card=card), READER)["blocks"] if "elements" in b]
+    (one,) = row["elements"][0]["options"]
+    carried = Pressed.loaded(one["value"])
+    assert carried is not None
+    assert carried.arguments == {"language": "en"}
+    alone = Card(title=said("t"), menus=(menu(speaks("x" * 150)),))
+    assert [b["type"] for b in encode.message(outgoing(card=alone), READER)["blocks"]] == ["header"]
+
+
+# --- a person's own page
+
+
+def check_page(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Nothing that views.publish would refuse."""
+    assert slack_blocks.problems_in_view(found) == []
+    assert found["type"] == "home"
+    assert len(json.dumps(found)) <= 250_000
+    blocks: list[dict[str, Any]] = found["blocks"]
+    names = [block["block_id"] for block in blocks if "block_id" in block]
+    assert len(set(names)) == len(names) == sum(block["type"] == "actions" for block in blocks)
+    return blocks
+
+
+def test_a_page() -> None:
+    work = Card(
+        title=said("Wang"),
+        body=(said("Not at work"),),
+        buttons=(Button(label=said("Check in"), command="checkin", style="primary"),),
+    )
+    settings = Card(
+        title=said("Settings"),
+        buttons=(Button(label=said("Check in"), command="checkin"),),
+        menus=(menu(speaks("en")),),
+    )
+    blocks = check_page(encode.page(Page(cards=(work, settings)), READER))
+    kinds = ["header", "section", "actions", "divider", "header", "actions"]
+    assert [block["type"] for block in blocks] == kinds
+    assert blocks[2]["elements"][0]["action_id"] == blocks[5]["elements"][0]["action_id"]
+    assert blocks[2]["block_id"] != blocks[5]["block_id"], "else Slack refuses the page"
+
+
+def test_an_empty_page_is_still_one() -> None:
+    assert encode.page(Page(cards=()), READER) == {"type": "home", "blocks": []}
+
+
+@pytest.mark.parametrize("fields", [0, 1, 2, 31, 32, 47, 48, 49, 200])
+def test_what_a_page_cannot_hold_is_left_out_a_card_at_a_time(fields: int) -> None:
+    """Half a card could show a question without its buttons."""
+    card = Card(
+        title=said("t"),
+        body=(said("b"),) * fields,
+        buttons=(Button(label=said("b"), command="claim"),),
+    )
+    blocks = check_page(encode.page(Page(cards=(card,) * 60), READER))
+    size = min(fields + 2, 50)
+    shown = sum(block["type"] == "header" for block in blocks)
+    assert shown == min(60, (100 + 1) // (size + 1))
+    assert len(blocks) == max(0, shown * (size + 1) - 1)
+
+
+@pytest.mark.parametrize("letter", ["a", "&", "好", "😀"])
+@pytest.mark.parametrize("size", [1, 151, 3001, 13_000])
+def test_extreme_pages_keep_within_every_limit(size: int, letter: str) -> None:
+    cards = (card_of(size, 3, letter=letter),) * 40
+    assert check_page(encode.page(Page(cards=cards), READER))
+
+
 # --- where it goes
 
 
@@ -265,6 +494,19 @@ def test_into_a_thread() -> None:
     assert "thread_ts" not in encode.message(outgoing(said("x")), READER)
 
 
+def test_a_whisper() -> None:
+    """https://docs.slack.dev/reference/methods/chat.postEphemeral knows no unfurl arguments."""
+    address = PLACE.model_copy(update={"thread": "1.2", "only_for": "U1"})
+    card = Card(title=said("Q7"), buttons=(Button(label=said("Reply"), command="reply"),))
+    found = encode.whisper(
+        Outgoing(address=address, words=said("x"), card=card, message_id=1), READER
+    )
+    check_message(found)
+    assert set(found) == {"channel", "user", "thread_ts", "text", "blocks", "link_names"}
+    assert (found["channel"], found["user"], found["thread_ts"]) == ("C1", "U1", "1.2")
+    assert found["link_names"] is False
+
+
 def test_an_edit_takes_the_old_blocks_away() -> None:
     assert encode.edit(outgoing(said("x")), READER) == {"text": "x", "blocks": []}
 
@@ -275,6 +517,13 @@ def test_the_words_beside_an_edited_card_are_not_shown_in_it() -> None:
     assert [block["type"] for block in found["blocks"]] == ["header"]
     alone = encode.edit(outgoing(card=Card(title=said("Q7"))), READER)
     assert alone["text"] == "Q7"
+
+
+@pytest.mark.parametrize("card", [None, Card(title=Text(key="said", params={"words": "Q7"}))])
+def test_an_edit_is_shorter_than_a_message_may_be(card: Card | None) -> None:
+    found = encode.edit(outgoing(said("好" * 12_000), card), READER)
+    assert len(found["text"]) == 4000
+    assert len(encode.message(outgoing(said("好" * 12_000)), READER)["text"]) == 12_000
 
 
 # --- forms
@@ -317,6 +566,33 @@ def test_a_form() -> None:
     assert which["element"]["options"][0]["value"] == "open"
 
 
+def test_people_and_choices() -> None:
+    roles = tuple(FormOption(value=one, label=said(one)) for one in ("worker", "lead"))
+    asked = form(
+        FormField(name="people", label=said("Who"), kind="people"),
+        FormField(name="roles", label=said("As"), kind="choices", options=roles, required=False),
+        FormField(name="none", label=said("Of none"), kind="choices"),
+        FormField(name="odd", label=said("Of an odd one"), kind="menu", options=(ODD,)),
+    )
+    people, several, none, odd = check_view(encode.modal(asked, GROUP, READER))["blocks"]
+    assert people["element"] == {"type": "multi_users_select", "action_id": "value"}
+    assert several["element"]["type"] == "multi_static_select"
+    assert [one["value"] for one in several["element"]["options"]] == ["worker", "lead"]
+    assert several["optional"]
+    # Where there is nothing to choose from, one types.
+    assert none["element"]["type"] == odd["element"]["type"] == "plain_text_input"
+
+
+ODD = FormOption(value="v" * 151, label=Text(key="said", params={"words": "too long to carry"}))
+
+
+def test_a_form_about_a_message() -> None:
+    view = check_view(encode.modal(form(), GROUP, READER, "C1:1.2"))
+    carried = Asked.loaded(view["private_metadata"])
+    assert carried is not None
+    assert carried.message == "C1:1.2"
+
+
 @pytest.mark.parametrize("count", [0, 1, 101, 150])
 @pytest.mark.parametrize("size", [1, 25, 76, 151, 2001])
 def test_extreme_forms_keep_within_every_limit(size: int, count: int) -> None:
@@ -327,7 +603,11 @@ def test_extreme_forms_keep_within_every_limit(size: int, count: int) -> None:
         FormField(name="menu", label=words, kind="menu", options=(long, *options), hint=words),
         *(FormField(name=f"f{n}", label=words, hint=words) for n in range(count)),
     )
-    check_view(encode.modal(Form(command="reply", title=words, fields=fields), GROUP, READER))
+    view = encode.modal(Form(command="reply", title=words, fields=fields), GROUP, READER)
+    if size * min(count, 99) > 100_000:
+        assert view is None, "Slack takes 250 kB"
+        return
+    assert len(json.dumps(check_view(view))) <= 250_000
 
 
 def test_a_form_that_cannot_carry_what_is_known_is_not_made() -> None:

@@ -337,3 +337,12 @@ def _marked(town: Town, name: str, message: Message) -> Event:
         at=town.now,
         received_at=town.now,
     )
+
+
+def test_mentions_outlive_the_form_they_are_asked_in(town: Town, slack: Workspace) -> None:
+    """What a shortcut knows already rides in the form; a mention in it must stay who it is."""
+    lin = town.account("小林")
+    slack.cloud.bot_says(town.group_id, f"请 <@{lin}> 看一下投影仪")
+    slack.shortcut("小王", "escalate_message", slack.cloud.workspace.timeline[-1])
+    assert "Q1" in town.fill("小王", asker="小陈")
+    assert "请 @小林 看一下投影仪" in town.say("小王", "查看 Q1")

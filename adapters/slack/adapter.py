@@ -155,8 +155,7 @@ class SlackAdapter:
         if events.ends_token(payload):
             self._api.note_trouble("token_revoked")
             return None
-        identity = self._api.identity
-        event = decode.decode(payload, received_at, identity.user_id if identity else None)
+        event = decode.decode(payload, received_at, self._our_account())
         if event is None or _is_mere_talk(event):
             return None
         reply = await self._heard(event, receive)
@@ -168,6 +167,9 @@ class SlackAdapter:
         if reply.form is not None:
             return await self._open(reply.form, event, payload, reader)
         return self._inline(event, reply.answer, reader)
+
+    def _our_account(self) -> str | None:
+        return self._api.identity.user_id if self._api.identity else None
 
     async def _heard(self, event: Event, receive: Receive) -> Reply | None:
         """Hand the event over with what Slack tells of its people; of a reaction that matters,
@@ -181,7 +183,7 @@ class SlackAdapter:
         if reply is None or not reply.wants_message:
             return reply
         message = await self._posting.message_at(event.message)
-        whole = message and events.with_message(event, message)
+        whole = message and events.with_message(event, message, self._our_account())
         if not whole:
             return None
         return await receive(await self._directory.introduce(whole))

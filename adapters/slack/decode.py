@@ -52,7 +52,7 @@ def decode(payload: Payload, received_at: datetime, bot_user: str | None = None)
         case "view_submission":
             return _submission(payload, received_at)
         case "message_action":
-            return _shortcut(payload, received_at)
+            return _shortcut(payload, received_at, bot_user)
         case "event_callback":
             return events.decode(payload, received_at, bot_user)
         case _:
@@ -128,13 +128,15 @@ def _place_of_press(payload: Payload, place: Payload, user: User) -> tuple[Chat,
         return Chat(kind="direct", id=user.id), (id_in(place, "view_id"),)
     channel = object_in(payload, "channel")
     message = payload.get("message")
-    thread = stamp_of(message, "thread_ts") if isinstance(message, dict) else None
+    told = message if isinstance(message, dict) else {}
+    # Of a message that only one person sees Slack tells nothing but where it stands.
+    thread = stamp_of(told, "thread_ts") or stamp_of(place, "thread_ts")
     where = (id_in(channel, "id"), id_in(place, "message_ts"))
     return chat_of(where[0], display_name(channel.get("name")), user.id, thread), where
 
 
 # https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload
-def _shortcut(payload: Payload, received_at: datetime) -> Event | None:
+def _shortcut(payload: Payload, received_at: datetime, bot_user: str | None) -> Event | None:
     """A command given in a message's menu: about that message, answered in its thread."""
     command = SHORTCUTS.get(text_in(payload, "callback_id"))
     if command is None:
@@ -143,7 +145,8 @@ def _shortcut(payload: Payload, received_at: datetime) -> Event | None:
     message = object_in(payload, "message")
     place, stamp = id_in(channel, "id"), id_in(message, "ts")
     thread = stamp_of(message, "thread_ts") or stamp
-    words, mentions = typed_text(events.words_of(message))
+    words, mentions = typed_text(events.without_bot(events.words_of(message), bot_user))
+    words = words.strip()
     author = events.author_of(message)
     arguments = {}
     if command == "escalate":

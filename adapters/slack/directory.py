@@ -1,7 +1,8 @@
-"""Who people are: their names, languages and zones, which commands and mentions do not tell.
+"""Who people are: their names, languages and zones, which commands and mentions do not tell; and
+what channels are called.
 
-Slack is asked once a person and remembered for an hour. Nothing depends on it: an event waits for
-the answer a moment at most, and after a failure nobody is asked about for a while.
+Slack is asked once a person and a channel, and remembered for an hour. Nothing depends on it: an
+event waits for the answer a moment at most, and after a failure nobody is asked about for a while.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from adapters.contract import DeliveryFailed
 from adapters.slack.api import SlackApi, SlackRefused
-from adapters.slack.reading import told_user
+from adapters.slack.reading import display_name, told_user
 from bot.messages import Event, User
 
 log = logging.getLogger(__name__)
@@ -26,64 +27,111 @@ REST_SECONDS = 30.0
 REMEMBERED = 10_000
 # users.info may be called about 100 times a minute.
 AT_ONCE = 10
+# Nobody by this id, or nobody whom the bot may see: a guest of another organisation. The same of
+# channels.
+UNKNOWN = frozenset({"channel_not_found", "user_not_found", "user_not_visible"})
+
+Thing = TypeVar("Thing")
 
 
 class Directory:
-    """A small memory of users.info."""
+    """A small memory of users.info and conversations.info."""
 
     def __init__(self, api: SlackApi) -> None:
         self._api = api
-        self._known: OrderedDict[str, tuple[float, User]] = OrderedDict()
+        self._people = Memory[User]()
+        self._channels = Memory[str]()
         self._rest_until = 0.0
 
     def forget(self, user_id: str) -> None:
         """Slack tells of a change: ask anew when the person is next heard of."""
-        self._known.pop(user_id, None)
+        self._people.forget(user_id)
 
     async def introduce(self, event: Event) -> Event:
-        """The event with what Slack tells of its people."""
-        now = asyncio.get_running_loop().time()
+        """The event with what Slack tells of its people and its channel."""
         people = [user for user in (event.user, *event.mentions, event.author) if user is not None]
-        wanted = dict.fromkeys(user.id for user in people)
-        missing = [user_id for user_id in wanted if not self._is_fresh(user_id, now)]
-        if missing and now >= self._rest_until:
-            await self._ask(missing[:AT_ONCE])
-        user, *mentions = (self._completed(one) for one in (event.user, *event.mentions))
-        author = event.author and self._completed(event.author)
-        named = {"user": user, "mentions": tuple(mentions), "author": author}
-        return event.model_copy(update=named)
+        chat, now = event.chat, asyncio.get_running_loop().time()
+        missing = [
+            one
+            for one in dict.fromkeys(user.id for user in people)
+            if not self._people.is_fresh(one, now)
+        ]
+        unnamed = chat.kind == "group" and not chat.name
+        channels = [chat.id] if unnamed and not self._channels.is_fresh(chat.id, now) else []
+        if (missing or channels) and now >= self._rest_until:
+            await self._ask(missing[:AT_ONCE], channels)
+        user, *mentions = (self._named(one) for one in (event.user, *event.mentions))
+        told = {
+            "user": user,
+            "mentions": tuple(mentions),
+            "author": event.author and self._named(event.author),
+            "chat": chat.model_copy(update={"name": chat.name or self._channels.get(chat.id, "")}),
+        }
+        return event.model_copy(update=told)
 
-    def _is_fresh(self, user_id: str, now: float) -> bool:
-        known = self._known.get(user_id)
-        return known is not None and known[0] > now
+    def _named(self, user: User) -> User:
+        return self._people.get(user.id, user)
 
-    def _completed(self, user: User) -> User:
-        known = self._known.get(user.id)
-        return known[1] if known is not None else user
-
-    async def _ask(self, user_ids: Iterable[str]) -> None:
+    async def _ask(self, user_ids: Iterable[str], channel_ids: Iterable[str]) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
-                found = await asyncio.gather(*(self._look_up(one) for one in user_ids))
+                await asyncio.gather(
+                    *map(self._look_up, user_ids), *map(self._look_at, channel_ids)
+                )
         except (TimeoutError, SlackRefused, DeliveryFailed) as error:
             log.info("Slack does not tell who people are: %s", type(error).__name__)
             self._rest_until = loop.time() + REST_SECONDS
-            return
-        for user in found:
-            self._known[user.id] = (loop.time() + FRESH_SECONDS, user)
-            self._known.move_to_end(user.id)
+
+    # https://docs.slack.dev/reference/methods/users.info
+    async def _look_up(self, user_id: str) -> None:
+        arguments = {"user": user_id, "include_locale": True}
+        told = await self._told("users.info", arguments, "user")
+        self._people.keep(user_id, told_user(user_id, told))
+
+    # https://docs.slack.dev/reference/methods/conversations.info
+    async def _look_at(self, channel_id: str) -> None:
+        told = await self._told("conversations.info", {"channel": channel_id}, "channel")
+        self._channels.keep(channel_id, display_name(told.get("name")))
+
+    async def _told(self, method: str, arguments: dict[str, Any], what: str) -> dict[str, Any]:
+        """What is told of one of them; nothing where the bot may not see it."""
+        try:
+            answer = await self._api.call(method, arguments, quietly=True)
+        except SlackRefused as refused:
+            if refused.code not in UNKNOWN:
+                raise
+            return {}
+        told = answer.get(what)
+        return told if isinstance(told, dict) else {}
+
+
+class Memory(Generic[Thing]):
+    """The newest things by id, each believed for an hour, and better than nothing after it."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[float, Thing]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def is_fresh(self, id: str, now: float) -> bool:
+        """Whether it need not be asked about."""
+        known = self._known.get(id)
+        return known is not None and known[0] > now
+
+    def get(self, id: str, default: Thing) -> Thing:
+        """What is known of it."""
+        known = self._known.get(id)
+        return default if known is None else known[1]
+
+    def keep(self, id: str, thing: Thing) -> None:
+        """Remember it; what was not heard of for longest is forgotten."""
+        self._known[id] = (asyncio.get_running_loop().time() + FRESH_SECONDS, thing)
+        self._known.move_to_end(id)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    async def _look_up(self, user_id: str) -> User:
-        """https://docs.slack.dev/reference/methods/users.info"""
-        arguments = {"user": user_id, "include_locale": True}
-        try:
-            answer = await self._api.call("users.info", arguments, quietly=True)
-        except SlackRefused as refused:
-            if refused.code != "user_not_found":
-                raise
-            return User(id=user_id, name=user_id)
-        told: Any = answer.get("user")
-        return told_user(user_id, told if isinstance(told, dict) else {})
+    def forget(self, id: str) -> None:
+        """It has changed."""
+        self._known.pop(id, None)

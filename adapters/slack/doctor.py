@@ -4,22 +4,22 @@ whether the bot is in the teams' channels. Each finding names the page and the b
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from adapters.contract import Checkup, DeliveryFailed, Finding, Home
-from adapters.slack.api import SlackApi, SlackRefused, Told
+from adapters.slack.api import BAD_TOKEN, SlackApi, SlackRefused, Told
 from adapters.slack.manifest import scopes
-from adapters.slack.socket import opened_url
+from adapters.slack.socket import NEEDS_A_PERSON, opened_url
 
 APP = "api.slack.com/apps, your app"
+LATER = "Try again in a while; slack-status.com says whether Slack itself is in trouble."
 # Slack refuses, and so do we, what is signed more than five minutes apart.
 APART = 60
-HELLO_SECONDS = 10.0
 # How events begin their keys, and where Slack switches them on.
 HEARD = {
     "command": "slash commands",
@@ -36,9 +36,7 @@ async def examine(api: SlackApi, checkup: Checkup, *, by_socket: bool) -> list[F
     try:
         told = await api.ask("auth.test", {}, quietly=True)
     except SlackRefused as refused:
-        where = f"{APP}, OAuth & Permissions, Bot User OAuth Token"
-        why = f"Slack refuses SLACK_BOT_TOKEN ({refused}); copy it anew from {where}."
-        return [Finding(False, why)]
+        return [Finding(False, _token_refused(refused))]
     except DeliveryFailed as failed:
         return [Finding(False, f"Slack cannot be asked about SLACK_BOT_TOKEN: {failed.why}.")]
     who, where = told.body.get("user", "?"), told.body.get("team", "?")
@@ -52,6 +50,13 @@ async def examine(api: SlackApi, checkup: Checkup, *, by_socket: bool) -> list[F
     findings.append(_heard(checkup))
     findings += [await _home(api, home, str(who)) for home in checkup.homes]
     return findings
+
+
+def _token_refused(refused: SlackRefused) -> str:
+    if refused.code not in BAD_TOKEN:
+        return f"Slack does not answer about SLACK_BOT_TOKEN: {refused}. {LATER}"
+    where = f"{APP}, OAuth & Permissions, Bot User OAuth Token"
+    return f"Slack refuses SLACK_BOT_TOKEN ({refused}); copy it anew from {where}."
 
 
 # https://docs.slack.dev/authentication/tokens: every answer names the scopes of its token.
@@ -86,23 +91,26 @@ def _clock(told: Told, now: datetime) -> Iterator[Finding]:
 
 
 async def _socket(api: SlackApi) -> Finding:
-    """Connect as the bot would, and wait for hello."""
+    """Whether Slack would open a connection, and whether its host can be reached from here.
+
+    None is opened: a running bot's Slack would hand it payloads that nobody answers.
+    """
     try:
         url = await opened_url(lambda method, arguments: api.call(method, arguments, quietly=True))
-        async with asyncio.timeout(HELLO_SECONDS), api.session.ws_connect(url) as socket:
-            said = await socket.receive_json()
     except SlackRefused as refused:
         return Finding(False, _socket_refused(refused))
     except DeliveryFailed as failed:
         return Finding(False, f"Socket Mode cannot be tried: {failed.why}.")
-    except (aiohttp.ClientError, OSError, TimeoutError, TypeError, ValueError) as error:
+    host = urlsplit(url)
+    scheme = "https" if host.scheme == "wss" else "http"
+    try:
+        async with api.session.head(f"{scheme}://{host.netloc}/"):
+            return Finding(True, "Socket Mode is ready: no public address is needed.")
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
         why = type(error).__name__
         return Finding(
-            False, f"Socket Mode's connection does not open ({why}); is wss:// let out of here?"
+            False, f"{host.hostname} cannot be reached ({why}): let wss:// to it out of here."
         )
-    if not isinstance(said, dict) or said.get("type") != "hello":
-        return Finding(False, f"Socket Mode turns the connection away: {said.get('reason')}.")
-    return Finding(True, "Socket Mode connects: no public address is needed.")
 
 
 def _socket_refused(refused: SlackRefused) -> str:
@@ -111,9 +119,13 @@ def _socket_refused(refused: SlackRefused) -> str:
             "SLACK_APP_TOKEN lacks connections:write. Make a new one at"
             f" {APP}, Basic Information, App-Level Tokens, Generate Token and Scopes."
         )
+    if refused.code == "socket_mode_not_enabled":
+        return f"Socket Mode is off: switch on {APP}, Socket Mode, Enable Socket Mode."
+    if refused.code not in NEEDS_A_PERSON:
+        return f"Slack does not answer about SLACK_APP_TOKEN: {refused}. {LATER}"
     return (
-        f"Slack refuses SLACK_APP_TOKEN ({refused}). Switch on {APP}, Socket Mode, Enable Socket"
-        " Mode, and copy a token with connections:write from Basic Information, App-Level Tokens."
+        f"Slack refuses SLACK_APP_TOKEN ({refused}); copy it anew from {APP}, Basic Information,"
+        " App-Level Tokens: it begins with xapp- and has connections:write."
     )
 
 
@@ -149,10 +161,13 @@ async def _home(api: SlackApi, home: Home, bot: str) -> Finding:
     try:
         found = await api.call("conversations.info", {"channel": home.chat_id}, quietly=True)
     except SlackRefused as refused:
+        if refused.code != "channel_not_found":
+            why = f"{name}, home of {home.team}, cannot be looked at: {refused}."
+            return Finding(False, why)
         return Finding(
             False,
-            f"{name}, home of {home.team}, cannot be seen ({refused}): type /invite @{bot} there,"
-            " or make another channel its home with /banzhang team here.",
+            f"{name}, home of {home.team}, cannot be seen: it is private or deleted. Type"
+            f" /invite @{bot} there, or make another channel its home with /banzhang team here.",
         )
     except DeliveryFailed as failed:
         return Finding(False, f"{name}, home of {home.team}, cannot be looked at: {failed.why}.")

@@ -10,6 +10,7 @@ What is too long is cut and ends with "…"; what would be too much is left out 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -48,10 +49,14 @@ HEADER_TEXT = 150
 LABEL_TEXT = 2000
 OPTIONS, OPTION_TEXT, OPTION_VALUE = 100, 75, 150
 VIEW_BLOCKS, VIEW_TITLE = 100, 24
+# 250 kB are too large: https://docs.slack.dev/reference/methods/views.publish#errors
+VIEW_BYTES = 240_000
 # https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
 PLACEHOLDER_TEXT = 150
 # chat.postMessage takes 40,000, but longer than this is no message for people.
 MESSAGE_TEXT = 12_000
+# chat.update takes less, and says msg_too_long: https://github.com/seratch/ChatGPT-in-Slack/issues/102
+EDITED_TEXT = 4000
 # The text beside blocks is what a lock screen and a screen reader get.
 FALLBACK_TEXT = 3000
 # All texts of the blocks together: msg_blocks_too_long was seen from about 13,200.
@@ -96,13 +101,16 @@ def whisper(outgoing: Outgoing, reader: Reader) -> Json:
 
 # https://docs.slack.dev/surfaces/app-home
 def page(shown: Page, reader: Reader) -> Json:
-    """A person's own page as a home view; what is too much is left out from the end."""
+    """A person's own page as a home view: each card as in a message, as many as it holds."""
     blocks: list[Json] = []
+    room = VIEW_BYTES
     for card in shown.cards:
-        section = [*_shown(None, card, reader), *_actions(card, reader)]
-        if len(blocks) + len(section) + 1 > VIEW_BLOCKS:
+        line = [{"type": "divider"}] if blocks else []
+        section = [*line, *_within(_shown(None, card, reader), list(_actions(card, reader)))]
+        room -= _bytes(section)
+        if len(blocks) + len(section) > VIEW_BLOCKS or room < 0:
             break
-        blocks += [*([{"type": "divider"}] if blocks else []), *section]
+        blocks += section
     return {"type": "home", "blocks": _numbered(blocks)}
 
 
@@ -119,11 +127,12 @@ def edit(outgoing: Outgoing, reader: Reader) -> Json:
 
     The words beside a card are for where nothing can be edited: here they are only its text.
     """
-    content = _content(outgoing.words, None, reader)
-    if outgoing.card is not None:
-        shown = _content(None, outgoing.card, reader)
-        content = shown if outgoing.words is None else {**shown, "text": content["text"]}
-    return {"text": content["text"], "blocks": content.get("blocks", [])}
+    words = outgoing.words
+    said = _joined(reader.spans(words), EDITED_TEXT).strip() if words is not None else ""
+    if outgoing.card is None:
+        return {"text": said or _NOTHING, "blocks": []}
+    shown = _content(None, outgoing.card, reader)
+    return {"text": said or shown["text"], "blocks": shown["blocks"]}
 
 
 def submission(reply: Reply, view: Mapping[str, Any], chat: Chat, reader: Reader) -> Json:
@@ -138,14 +147,14 @@ def submission(reply: Reply, view: Mapping[str, Any], chat: Chat, reader: Reader
 
 # https://docs.slack.dev/reference/views/modal-views
 def modal(form: Form, chat: Chat, reader: Reader, about: str = "") -> Json | None:
-    """A form as a view, or None where what is known already is too long for Slack to carry.
+    """A form as a view, or None where it, or what is known already, is too long for Slack.
 
     `about` is the handle of the message it is about.
     """
     asked = Asked(command=form.command, arguments=form.arguments, chat=chat, message=about).dumped()
     if len(asked) > LONGEST_METADATA:
         return None
-    return {
+    view = {
         "type": "modal",
         "callback_id": form.command,
         "private_metadata": asked,
@@ -154,6 +163,7 @@ def modal(form: Form, chat: Chat, reader: Reader, about: str = "") -> Json | Non
         "close": _plain(text("slack.close"), reader, VIEW_TITLE),
         "blocks": [_input(field, reader) for field in form.fields[:VIEW_BLOCKS]],
     }
+    return view if _bytes(view) <= VIEW_BYTES else None
 
 
 def _input(field: FormField, reader: Reader) -> Json:
@@ -245,9 +255,9 @@ def _section(words: Words, reader: Reader) -> Iterator[Json]:
 
 
 def _field(field: CardField, reader: Reader) -> Json:
-    label = _joined(reader.spans(field.label), FIELD_TEXT // 4).replace("*", "").strip()
+    label = _joined(reader.spans(field.label), FIELD_TEXT // 4).replace("*", "").strip() or _NOTHING
     value = _joined(reader.spans(field.value), FIELD_TEXT - len(label) - 3).strip()
-    return _marked(f"*{label or _NOTHING}*\n{value or _NOTHING}")
+    return _marked(f"*{label}*\n{value or _NOTHING}")
 
 
 def _actions(card: Card, reader: Reader) -> Iterator[Json]:
@@ -319,6 +329,11 @@ def _size(block: Json) -> int:
         inside = part.get("text") if isinstance(part, dict) else None
         total += len(inside["text"] if isinstance(inside, dict) else inside or "")
     return total
+
+
+def _bytes(part: Json | list[Json]) -> int:
+    """How much it takes on the wire, each character beyond ASCII as \\uXXXX."""
+    return len(json.dumps(part))
 
 
 def _rows(things: Sequence[Thing], size: int) -> Iterator[Sequence[Thing]]:

@@ -45,9 +45,15 @@ def decode(payload: Payload, received_at: datetime, bot_user: str | None) -> Eve
 
 
 def ends_token(payload: Payload) -> bool:
-    """Whether it says that the app was taken off the workspace."""
+    """Whether it says that the app was taken off the workspace, or its bot's token back.
+
+    Tokens of people may be taken back too; the bot has none of those.
+    """
     inner = payload.get("event")
-    return isinstance(inner, dict) and inner.get("type") in ENDS_TOKEN
+    if not isinstance(inner, dict) or inner.get("type") not in ENDS_TOKEN:
+        return False
+    tokens = inner.get("tokens")
+    return not isinstance(tokens, dict) or bool(tokens.get("bot"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ def _message(told: Told) -> Event | None:
     channel, stamp = id_in(inner, "channel"), id_in(inner, "ts")
     direct = channel.startswith("D")
     wire = words_of(inner)
-    words, mentions = typed_text(_without_bot(wire, told.bot_user, inner))
+    words, mentions = typed_text(_without_our_name(wire, told))
     thread = stamp_of(inner, "thread_ts")
     above = thread if thread != stamp else None
     return Event(
@@ -125,13 +131,16 @@ def _mention(user_id: str) -> re.Pattern[str]:
     return re.compile(rf"<@{re.escape(user_id)}(?:\|[^<>]*)?>[ ,，:：]*")
 
 
-def _without_bot(wire: str, bot_user: str | None, inner: Payload) -> str:
-    """The line without our name; where that is not known yet, without the first mention."""
-    if bot_user is not None:
-        return _mention(bot_user).sub("", wire)
-    if inner.get("type") == "app_mention":
+def without_bot(wire: str, bot_user: str | None) -> str:
+    """The line without our name, where that is known."""
+    return wire if bot_user is None else _mention(bot_user).sub("", wire)
+
+
+def _without_our_name(wire: str, told: Told) -> str:
+    """The same; where our name is not known yet, a line said to us without its first mention."""
+    if told.bot_user is None and told.inner.get("type") == "app_mention":
         return re.sub(r"<@[UW]\w+(?:\|[^<>]*)?>[ ,，:：]*", "", wire, count=1, flags=re.ASCII)
-    return wire
+    return without_bot(wire, told.bot_user)
 
 
 def author_of(message: Payload) -> User | None:
@@ -166,7 +175,7 @@ def _changed(told: Told) -> Event | None:
     if author is None:
         return None
     channel = id_in(told.inner, "channel")
-    words, mentions = typed_text(_without_bot(words_of(message), told.bot_user, message))
+    words, mentions = typed_text(without_bot(words_of(message), told.bot_user))
     edited = message.get("edited")
     when = stamp_of(edited, "ts") if isinstance(edited, dict) else None
     event = _about_message(told, "edited", author, channel, message, when or told.event_id)
@@ -209,13 +218,12 @@ def _about_message(
 def _reaction(told: Told) -> Event | None:
     inner = told.inner
     item = object_in(inner, "item")
-    user_id, channel = id_in(inner, "user"), item.get("channel")
-    author = inner.get("item_user")
-    if item.get("type") != "message" or not isinstance(author, str) or user_id == told.bot_user:
-        return None
-    if not isinstance(channel, str) or channel.startswith("D"):
-        return None
+    if item.get("type") != "message" or inner.get("item_user") is None:
+        return None  # on a file, or on a message that nobody's account wrote
+    user_id, author = id_in(inner, "user"), id_in(inner, "item_user")
     channel, stamp = id_in(item, "channel"), id_in(item, "ts")
+    if channel.startswith("D") or told.bot_user in (user_id, author) or author == SLACKBOT:
+        return None
     emoji = _SKIN.sub("", text_in(inner, "reaction"))
     when = text_in(inner, "event_ts")
     return Event(
@@ -232,12 +240,12 @@ def _reaction(told: Told) -> Event | None:
     )
 
 
-def with_message(event: Event, message: Payload) -> Event | None:
+def with_message(event: Event, message: Payload, bot_user: str | None) -> Event | None:
     """A reaction together with the message it is on; None for a bot's message or one without
     words.
     """
     author = author_of(message)
-    words, mentions = typed_text(words_of(message))
+    words, mentions = typed_text(without_bot(words_of(message), bot_user))
     if author is None or not words.strip():
         return None
     thread = stamp_of(message, "thread_ts") or event.chat.thread
@@ -288,10 +296,9 @@ def _direct(told: Told, kind: str, user: User) -> Event:
 # https://docs.slack.dev/reference/events/member_joined_channel
 def _joined(told: Told) -> Event | None:
     """Somebody took the bot into a channel; other people's coming is theirs."""
-    inviter = told.inner.get("inviter")
-    if told.inner.get("user") != told.bot_user or not isinstance(inviter, str):
+    if id_in(told.inner, "user") != told.bot_user or told.inner.get("inviter") is None:
         return None
-    channel = id_in(told.inner, "channel")
+    channel, inviter = id_in(told.inner, "channel"), id_in(told.inner, "inviter")
     return Event(
         platform=NAME,
         key=key_of("invited", channel, told.event_id),

@@ -158,9 +158,7 @@ class SocketMode:
         # The lines are read until nothing is in hand: a command would not come again.
         ends = self._now() + self._timings.finish
         while (waiting := {*self._in_hand, *keepers}) and (left := ends - self._now()) > 0:
-            done, _ = await asyncio.wait(
-                waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             keepers = [one for one in keepers if one not in done]
         for task in (*self._tasks, *self._in_hand):
             task.cancel()

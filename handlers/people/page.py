@@ -38,6 +38,8 @@ from storage.uow import UnitOfWork
 REFRESH = "page.refresh"
 LISTED = 10
 HELD = 5
+# A page of Slack's holds 100 blocks, and a card of these takes up to seven.
+MOST = 10
 
 
 def opened(signal: Signal, uow: UnitOfWork) -> None:
@@ -84,7 +86,7 @@ def page_of(uow: UnitOfWork, person: Person, now: datetime) -> Page:
     waiting = [*_next(uow, person, worked), *_unclaimed(uow, person)]
     cards = (
         _work(person, worked, may_check_in=roles != {"admin"}),
-        *(waiting or [Card(title=text("page.nothing"))]),
+        *(waiting[:MOST] or [Card(title=text("page.nothing"))]),
         *_queries(uow, person),
         _settings(uow, person, team),
     )

@@ -76,13 +76,17 @@ def escalate(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) 
     query = look_up(uow, known) if known is not None else None
     if query is not None:
         return Answer(words=text("queries.known_already", id=short_id(query)), private=True)
+    place = request.place
+    if place.kind == "person" and asker.id != request.person.id:
+        # From a chat between two people: the one who asked reads the reply.
+        place = uow.people.address(asker.id) or place
     query = open_query(
         uow,
         request.team,
         scripts or shipped(),
         asker=asker,
         question=question,
-        asked_in=request.place,
+        asked_in=place,
         at=request.at,
         now=request.now,
     )

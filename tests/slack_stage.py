@@ -1,0 +1,135 @@
+"""The Slack adapter alone, between a stand-in workspace and a recorder where dispatch would stand.
+
+By HTTP or by Socket Mode: to switch between them needs no other change, so most tests of the
+adapter know nothing of it and run over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.applications import Starlette
+
+from adapters.contract import Adapter
+from adapters.slack.adapter import SlackAdapter
+from adapters.slack.api import SlackApi
+from adapters.slack.socket import Timings
+from bot.clock import WallClock
+from bot.messages import Answer, Event, Reply, Words, text
+from bot.web import platform_routes
+from bot.words import reader_for
+from tests.platforms.served import served
+from tests.platforms.slack import StandInSlack
+
+TRANSPORTS = ("http", "socket")
+FORM = "application/x-www-form-urlencoded"
+
+# Tests cannot wait as long as people; a line that is merely slow on a busy machine is not dead.
+QUICK = Timings(
+    ping=0.1,
+    dead=5.0,
+    hello=2.0,
+    settled=0.0,
+    grace=0.5,
+    first_wait=0.02,
+    longest_wait=0.1,
+    refused_wait=0.2,
+    unconnected=0.1,
+    finish=1.0,
+    close=0.3,
+)
+
+
+def said(words: str) -> Words:
+    """Words as they are, in every language."""
+    return text("said", words=words)
+
+
+def reply(**more: Any) -> Reply:
+    """What dispatch gives back."""
+    return Reply(locale="en", zone="Asia/Shanghai", at=datetime.now(UTC), **more)
+
+
+def answer(words: str, **more: Any) -> Reply:
+    """What dispatch gives back when it says something."""
+    return reply(answer=Answer(words=said(words), **more))
+
+
+class Recorder:
+    """Stands where dispatch stands: remembers what came, and answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """As new."""
+        self.events: list[Event] = []
+        self.answering: Callable[[Event], Reply | None] = lambda event: answer(
+            f"heard {event.text}"
+        )
+
+    async def __call__(self, event: Event) -> Reply | None:
+        """dispatch.receive"""
+        self.events.append(event)
+        return self.answering(event)
+
+
+@contextmanager
+def at_work(adapter: Adapter, recorder: Recorder) -> Iterator[str]:
+    """The adapter behind the real web room; gives the address that Slack calls."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await adapter.start(recorder)
+        yield
+        await adapter.stop()
+
+    routes = platform_routes({adapter.name: adapter}, recorder, WallClock())
+    with served(Starlette(routes=routes, lifespan=lifespan)) as url:
+        yield f"{url}/slack/events"
+
+
+def make_adapter(
+    slack: StandInSlack, api_url: str = "", *, by_socket: bool = False, timings: Timings = QUICK
+) -> SlackAdapter:
+    """An adapter for this workspace."""
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    secrets = () if by_socket else ("the next secret", slack.signing_secret)
+    api = SlackApi(slack.token, api_url or slack.api_url, now, slack.app_token)
+    return SlackAdapter(api, secrets, now, reader_for, by_socket=by_socket, timings=timings)
+
+
+def populated() -> StandInSlack:
+    """Two people, a channel and a private one."""
+    standin = StandInSlack()
+    standin.add_user("U1", "wang")
+    standin.add_user("U2", "小李")
+    standin.add_channel("C1", "rooms", ["U1", "U2"])
+    standin.add_channel("G1", "office", ["U1", "U2"], private=True)
+    return standin
+
+
+@contextmanager
+def staged(transport: str) -> Iterator[tuple[StandInSlack, Recorder]]:
+    """A workspace and an adapter that hear each other."""
+    recorder = Recorder()
+    with populated() as standin:
+        adapter = make_adapter(standin, by_socket=transport == "socket")
+        with at_work(adapter, recorder) as url:
+            reach(standin, transport, url)
+            yield standin, recorder
+
+
+def reach(standin: StandInSlack, transport: str, url: str) -> None:
+    """Tell Slack where the app is, or wait until the app is there."""
+    if transport == "socket":
+        standin.deliver_by_socket()
+        standin.socket.wait_connected(2)
+    else:
+        standin.deliver_to(url)
