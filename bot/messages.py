@@ -253,6 +253,8 @@ class Send(Model):
     page: Page | None = None
     """In place of words and card, to an address of kind "page": the newest alone is shown."""
     file: File | None = None
+    or_else: ToPerson | None = None
+    """Who reads it directly where it cannot be said there."""
     edits: str | None = None
     priority: Priority = "person"
 

@@ -155,7 +155,7 @@ class Delivery:
         adapter = self._adapters[message.address.platform]
         now = self._clock.now()
         outgoing = Outgoing(
-            **dict(message.body),
+            **message.body.shown,
             edits_handle=message.edits_handle,
             message_id=message.id,
             attempt=message.attempt,

@@ -45,6 +45,12 @@ class Body(Model):
     card: Card | None = None
     page: Page | None = None
     file: File | None = None
+    or_else: ToPerson | None = None
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What the platform is given of it."""
+        return {name: value for name, value in self if name != "or_else"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,14 @@ class Outbox:
         """What goes to an address, with each mention's account on its platform."""
         words, card = self._recipients.for_platform(send.words, send.card, address.platform)
         page = send.page and self._recipients.page(send.page, address.platform)
-        return Body(address=address, words=words, card=card, page=page, file=send.file)
+        return Body(
+            address=address,
+            words=words,
+            card=card,
+            page=page,
+            file=send.file,
+            or_else=send.or_else,
+        )
 
     def _supersede(self, those: ColumnElement[bool]) -> None:
         """Something newer takes the place of those that have not left yet."""
@@ -356,10 +369,21 @@ class Outbox:
         self._free(outcome.queue, outcome.ready_at or now)
         if outcome.state in ("dead", "unknown"):
             self._timers.arm("message.dead", f"M{outcome.id}", "tell", now)
+        if outcome.state == "dead":
+            self._say_directly(outcome.id, now)
         if outcome.gone is not None:
             subject = f"{outcome.gone.platform}/{outcome.gone.id}"
             self._timers.arm("account.gone", subject, "leave", now)
         return True
+
+    def _say_directly(self, message_id: int, now: datetime) -> None:
+        """What cannot be said in a group reaches its reader all the same, where one is named."""
+        row = self.get(message_id)
+        body = self._body(row.body) if row is not None else None
+        if row is None or body is None or body.or_else is None:
+            return
+        key = f"{row.name}/direct"
+        self.put(Send(to=body.or_else, key=key, words=body.words, card=body.card), now)
 
     def _free(self, queue: str, ready_at: datetime) -> None:
         """End an address's lease; it is ready again at `ready_at` when something waits."""

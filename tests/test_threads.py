@@ -346,3 +346,23 @@ def test_mentions_outlive_the_form_they_are_asked_in(town: Town, slack: Workspac
     slack.shortcut("小王", "escalate_message", slack.cloud.workspace.timeline[-1])
     assert "Q1" in town.fill("小王", asker="小陈")
     assert "请 @小林 看一下投影仪" in town.say("小王", "查看 Q1")
+
+
+def test_an_asker_in_a_channel_without_the_bot_reads_the_reply_directly(
+    town: Town, slack: Workspace
+) -> None:
+    """Commands work everywhere in Slack, messages only where the bot is."""
+    slack.cloud.workspace.add_channel("C0FAR", "远处", [town.account("访客")], bot=False)
+    slack.cloud.command(town.account("访客"), "/ask", QUESTION, channel="C0FAR")
+    town.say("小王", "回复 Q1 八点开门")
+    assert any("八点开门" in line for line in town.reads("访客"))
+    town.wait(minutes=1)
+    assert any("/invite @banzhang" in line for line in town.reads("周经理"))
+
+
+def test_talk_about_what_is_over_is_left_alone(town: Town, slack: Workspace) -> None:
+    channel = slack.channel("C0USERS", "用户群", ["访客", "小王"])
+    slack.react("小王", slack.talk("访客", QUESTION, in_=channel))
+    town.say("小王", "解决 Q1 八点开门")
+    slack.talk("小林", "这个人天天问", under=slack.card("Q1"))
+    assert slack.whispers("小林") == []

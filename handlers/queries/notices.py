@@ -195,7 +195,9 @@ def tell_asker(uow: UnitOfWork, query: Query, words: Words, key: str, now: datet
         asker = uow.people.get(query.asker_id)
         mention = Mention(person_id=asker.id, name=asker.name)
         words = text("queries.to_asker", asker=mention, words=words)
-    uow.outbox.put(Send(to=place, key=key, words=words), now)
+    # The bot may have been asked by a command in a channel that it is not in.
+    directly = ToPerson(person_id=query.asker_id) if place.kind == "group" else None
+    uow.outbox.put(Send(to=place, key=key, words=words, or_else=directly), now)
 
 
 def place_words(uow: UnitOfWork, query: Query, place: Address) -> Text:

@@ -166,7 +166,7 @@ def heard(signal: Signal, uow: UnitOfWork) -> Answer | None:
     if notices.is_read_at(query, signal.place):
         answered_here(said, uow, query)
         return None
-    return _offer_to_send(said, query)
+    return None if query.state == "resolved" else _offer_to_send(said, query)
 
 
 def _more(said: Said, uow: UnitOfWork, query: Query) -> Answer | None:
