@@ -31,6 +31,7 @@ MARK = re.compile(f"{MENTION_OPEN}(\\d+){MENTION_CLOSE}")
 # A person who was mentioned in an earlier line of a dialogue; nobody can type one either.
 KNOWN = re.compile(f"{MENTION_OPEN}p(\\d+){MENTION_CLOSE}")
 SHORT_ID = re.compile(r"\s*#?([A-Za-z]?)\s?-?(\d{1,12})(?![\w])")
+NUMBER = re.compile(r"\d{1,9}(?!\w)")
 TYPED_MENTION = re.compile(r"@([^\s@,，:：;；。!！?？、]+)")
 GRANTABLE = tuple(role for role in ROLES if role not in ("outsider", "guest"))
 # Full-width letters and digits one to one, so that places in the text stay the same.
@@ -321,6 +322,12 @@ def _word(reading: Reading, _argument: Argument, rest: str) -> tuple[Value, str]
     return expand(word, reading.event), left
 
 
+def _number(_reading: Reading, _argument: Argument, rest: str) -> tuple[Value, str]:
+    """Digits that stand alone; other words are none of its business."""
+    found = NUMBER.match(rest.translate(HALF_WIDTH))
+    return (found[0], rest[found.end() :]) if found else (None, rest)
+
+
 def _words(reading: Reading, _argument: Argument, rest: str) -> tuple[Value, str]:
     return expand(rest, reading.event).strip(), ""
 
@@ -332,6 +339,7 @@ READERS: Mapping[Kind, Callable[[Reading, Argument, str], tuple[Value, str]]] = 
     "role": _roles,
     "choice": _choice,
     "word": _word,
+    "number": _number,
     "words": _words,
     "verb": _verb,
 }

@@ -15,7 +15,7 @@ from storage.tables.people import Person
 from storage.tables.teams import Team
 from storage.uow import UnitOfWork
 
-Kind = Literal["id", "words", "word", "time", "people", "role", "choice", "verb"]
+Kind = Literal["id", "words", "word", "number", "time", "people", "role", "choice", "verb"]
 
 Value = str | int | datetime | tuple[Person, ...] | tuple[str, ...] | None
 
@@ -25,7 +25,7 @@ class Argument:
     """One thing a command needs. Its label and hint are in the catalogues under `arguments.NAME`.
 
     kind: "id" a short id with one of `prefixes` (value: the number), "words" all the rest, "word"
-    one word, "time" a moment (looking `ahead` or `back`), "people" mentioned persons, "choice" one
+    one word, "number" digits, "time" a moment (looking `ahead` or `back`), "people" mentioned persons, "choice" one
     of `choices`.
     """
 
@@ -59,6 +59,8 @@ class Request:
     arguments: Mapping[str, Value] = field(default_factory=dict)
     message: str = ""
     """The handle of the message that gave it, or that it is about; "" where there is none."""
+    thread: str = ""
+    """The handle of the thread in which it is answered, where there is one."""
 
     @property
     def place(self) -> Address:
@@ -109,6 +111,8 @@ class Signal:
     roles: frozenset[Role]
     words: str
     """What the message says, with names for mentions and without a verb."""
+    is_courtesy: bool = False
+    """Only a thank-you, a nod."""
 
     @property
     def place(self) -> Address:
@@ -141,6 +145,8 @@ class Listener:
     """
 
     concerns: Callable[[Event, UnitOfWork], bool]
+    who: frozenset[Role]
+    """Whose doing counts; everybody else's goes by without a word."""
     run: Callable[[Signal, UnitOfWork], Answer | None]
 
 

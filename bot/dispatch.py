@@ -72,13 +72,16 @@ class Dispatch:
     def _once(self, event: Event, uow: UnitOfWork) -> Reply | None:
         if not self._router.concerns(event, uow):
             return None
-        if event.kind == "reaction" and not event.text:
-            return self._reply(event, uow).model_copy(update={"wants_message": True})
+        if not event.complete:
+            return self._reply(event, uow).model_copy(update={"wants_more": True})
         if not uow.inbox.claim(event):
             told = uow.inbox.answered(event.platform, event.key)
             return told and self._placed_for(event, told, uow)
         told, placed, fingerprint = self._handled(event, uow)
-        if told.form is None:
+        if told.errors:
+            # A form that was sent back did nothing, and what was wrong may be right by now.
+            uow.inbox.release(event)
+        elif told.form is None:
             # As it was given, not as it was placed: what comes again is placed anew.
             uow.inbox.answer(event, told, fingerprint)
         self._afterwards(uow, event.received_at)
@@ -160,7 +163,10 @@ class Dispatch:
         if answer is None or reply.errors:
             return reply
         group = event.chat.kind == "group"
+        # What people may answer to needs a handle, which a platform's own response has not.
+        keeps = answer.about and group and adapter.capabilities.threads and event.chat.is_ours
         inline, whispers = adapter.answers_inline(event), adapter.capabilities.private_in_groups
+        inline = inline and (not keeps or answer.private)
         if group and whispers and event.kind in ("button", "form") and not answer.private:
             # The card in the group tells the group; the answer is for who pressed.
             answer = answer.model_copy(update={"private": True})
@@ -191,7 +197,8 @@ class Dispatch:
         self._queue(event, place, answer, uow)
 
     def _queue(self, event: Event, place: Address, answer: Answer, uow: UnitOfWork) -> None:
-        key = f"answer/{event.platform}/" + hashlib.sha256(event.key.encode()).hexdigest()[:40]
+        digest = hashlib.sha256(event.key.encode()).hexdigest()[:40]
+        key = f"{answer.about or 'answer'}/{event.platform}/{digest}"
         uow.outbox.put(
             Send(to=place, key=key, words=answer.words, card=answer.card),
             event.received_at,

@@ -265,6 +265,8 @@ class Answer(Model):
     words: Words | None = None
     card: Card | None = None
     private: bool = False
+    about: str = ""
+    """The short id of what it is about, where people may answer to it: "Q7"."""
 
 
 class Outgoing(Model):
@@ -303,6 +305,8 @@ class Chat(Model):
     id: str
     name: str = ""
     thread: str | None = None
+    is_ours: bool = True
+    """Is the bot in it? A command may be given in a group that the bot cannot write to."""
 
 
 Happening = Literal["reaction", "edited", "deleted", "account", "page", "invited"]
@@ -341,6 +345,10 @@ class Event(Model):
     emoji: str = ""
     gone: bool = False
     """The account is there no more."""
+    complete: bool = True
+    """False: it has still to be asked for who they are and what the message says, and will be if
+    the event concerns the bot at all.
+    """
     at: AwareDatetime
     received_at: AwareDatetime
 
@@ -368,8 +376,8 @@ class Reply(Model):
     answer: Answer | None = None
     form: Form | None = None
     errors: dict[str, Words] = {}
-    wants_message: bool = False
-    """Nothing was done yet: hand the event over again with the text of the message it is about."""
+    wants_more: bool = False
+    """Nothing was done yet: hand the event over again, complete."""
     locale: Locale
     zone: str
     at: AwareDatetime

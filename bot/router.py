@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -43,9 +45,19 @@ from storage.tables.people import Person
 from storage.tables.teams import Team
 from storage.uow import UnitOfWork
 
-CHINESE_COURTESIES = ("谢谢", "谢了", "多谢", "好的", "好", "嗯", "收到", "明白", "辛苦了")
-ENGLISH_COURTESIES = ("ok", "okay", "thanks", "thank you", "thx", "got it")
-COURTESIES = frozenset((*CHINESE_COURTESIES, *ENGLISH_COURTESIES))
+CHINESE_COURTESIES = (
+    "谢谢", "谢了", "多谢", "感谢", "非常感谢", "谢谢你", "谢谢您", "谢谢大家", "好的", "好",
+    "好嘞", "好哒", "嗯", "嗯嗯", "收到", "明白", "明白了", "知道了", "了解", "了解了", "辛苦了",
+    "辛苦", "没事了", "ok了",
+)  # fmt: skip
+ENGLISH_COURTESIES = (
+    "ok", "okay", "thanks", "thanks a lot", "many thanks", "thank you", "thank you very much",
+    "thx", "ty", "cheers", "got it", "great", "perfect", "understood", "will do", "noted",
+)  # fmt: skip
+_WORD = "|".join(
+    sorted(map(re.escape, (*CHINESE_COURTESIES, *ENGLISH_COURTESIES)), key=len, reverse=True)
+)
+COURTESY = re.compile(rf"(?:(?:{_WORD})(?![a-z])\s*)+")
 CANCEL_WORDS = frozenset(("cancel", "取消", "算了"))
 LONGEST_BUTTON_TEXT = 600
 HEARD = "heard"
@@ -123,7 +135,7 @@ class Router:
 
     def _person(self, event: Event, uow: UnitOfWork) -> Person:
         """Whoever acts is there now; of whom the platform tells something need not be."""
-        if event.kind == "account":
+        if event.kind in ("account", "edited", "deleted"):
             known = uow.people.find(event.platform, event.user.id)
             if known is not None:
                 return known
@@ -161,14 +173,19 @@ class Router:
 
     def _signal(self, name: str, event: Event, sender: Sender, uow: UnitOfWork) -> Routed:
         """What somebody did that is no command; the words are as a command would have them."""
+        listener = self._signals[name]
+        if not sender.roles & listener.who:
+            return Routed()
+        words = self._without_verb(event, sender, uow)
         signal = Signal(
             event=event,
             person=sender.person,
             team=sender.team,
             roles=sender.roles,
-            words=self._without_verb(event, sender, uow),
+            words=words,
+            is_courtesy=is_courtesy(words),
         )
-        return Routed(listener=self._signals[name], signal=signal)
+        return Routed(listener=listener, signal=signal)
 
     def _without_verb(self, event: Event, sender: Sender, uow: UnitOfWork) -> str:
         """What is asked in "ask …"; all of it where no question is asked so."""
@@ -271,6 +288,7 @@ class Router:
             now=event.received_at,
             arguments=values,
             message=event.message,
+            thread=event.under or event.message,
         )
         return Routed(command=command, request=request)
 
@@ -366,7 +384,7 @@ class Router:
         typed = expand(line, event)
         if not any(character.isalnum() for character in typed):
             return _say("usage.empty")
-        if typed.casefold().strip("。.!！~～ ") in COURTESIES:
+        if is_courtesy(typed):
             return _say("usage.courtesy")
         nearest = self._verbs.nearest(line, sender.roles)
         if nearest is not None:
@@ -374,6 +392,18 @@ class Router:
         if event.chat.kind == "group" or "outsider" in sender.roles:
             return _say("usage.unknown", typed=typed[:60])
         return _offer(text("usage.ask_this"), typed, sender)
+
+
+def is_courtesy(typed: str) -> bool:
+    """Only a thank-you or a nod, with whatever signs and faces come along.
+
+    >>> is_courtesy("收到，谢谢！👍"), is_courtesy("Ok, thanks :)"), is_courtesy("谢谢，那周日呢")
+    (True, True, False)
+    """
+    plain = "".join(
+        " " if unicodedata.category(one)[0] in "PSZC" else one for one in typed.casefold()
+    )
+    return COURTESY.fullmatch(plain.strip()) is not None
 
 
 def _offer(title: Words, typed: str, sender: Sender) -> Routed:

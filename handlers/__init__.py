@@ -78,7 +78,7 @@ COMMANDS: tuple[Command, ...] = (
         needs_team=False,
     ),
     Command("staff_remove", MANAGERS, roster.staff_remove, (Argument("people", "people"),)),
-    Command("staff_list", LEADS, roster.staff_list, (Argument("page", "word", required=False),)),
+    Command("staff_list", LEADS, roster.staff_list, (Argument("page", "number", required=False),)),
     Command(
         "link",
         EVERYBODY,
@@ -161,7 +161,7 @@ COMMANDS: tuple[Command, ...] = (
         query_views.list_queries,
         (
             Argument("filter", "choice", required=False, choices=("open", "mine", "late")),
-            Argument("page", "word", required=False),
+            Argument("page", "number", required=False),
         ),
     ),
     Command("show_query", ASKERS, query_views.show, (QUERY,), needs_team=False),
@@ -199,13 +199,13 @@ COMMANDS: tuple[Command, ...] = (
 )
 
 SIGNALS: Mapping[str, Listener] = {
-    "heard": Listener(threads.stands_under_one, threads.heard),
-    "reaction": Listener(threads.is_the_teams_sign, threads.reacted),
-    "edited": Listener(threads.opened_one, threads.edited),
-    "deleted": Listener(threads.opened_one, threads.deleted),
-    "account": Listener(accounts.is_known, accounts.changed),
-    "page": Listener(lambda _event, _uow: True, page.opened),
-    "invited": Listener(teams.is_new_here, teams.invited),
+    "heard": Listener(threads.stands_under_one, EVERYBODY, threads.heard),
+    "reaction": Listener(threads.is_the_teams_sign, ASKERS, threads.reacted),
+    "edited": Listener(threads.opened_one, EVERYBODY, threads.edited),
+    "deleted": Listener(threads.opened_one, EVERYBODY, threads.deleted),
+    "account": Listener(accounts.is_known, EVERYBODY, accounts.changed),
+    "page": Listener(lambda _event, _uow: True, EVERYBODY, page.opened),
+    "invited": Listener(teams.is_new_here, EVERYBODY, teams.invited),
 }
 
 TIMERS: dict[str, TimerHandler] = {

@@ -96,6 +96,12 @@ class Inbox:
         }
         self._session.execute(ANSWER, row)
 
+    def release(self, event: Event) -> None:
+        """It did nothing: when it comes again it is a new one."""
+        self._session.execute(
+            delete(inbox).where(inbox.c.platform == event.platform, inbox.c.event_key == event.key)
+        )
+
     def heard(self, platform: str, beginning: str) -> bool:
         """Whether an event whose key begins like this came in lately."""
         found = self._session.scalar(

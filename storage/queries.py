@@ -47,13 +47,37 @@ class Queries:
         """The number of the query that a person's message opened, if it opened one."""
         return self._session.scalar(OPENED_BY, {"platform": platform, "handle": handle})
 
-    def keep_message(self, query_id: int, platform: str, handle: str) -> bool:
+    def author_of(self, platform: str, handle: str) -> int | None:
+        """Who wrote the message that opened a query."""
+        return self._session.scalar(
+            select(QueryMessage.author_id).where(
+                QueryMessage.platform == platform, QueryMessage.handle == handle
+            )
+        )
+
+    def in_thread(self, thread: str) -> Sequence[Query]:
+        """The queries whose askers read in a thread, the newest first."""
+        return self._session.scalars(
+            select(Query)
+            .where(Query.thread == thread, Query.thread != "")
+            .order_by(Query.id.desc())
+        ).all()
+
+    def last_reply_at(self, query_id: int) -> datetime | None:
+        """When the team answered last."""
+        return self._session.scalar(
+            select(func.max(QueryEntry.at)).where(
+                QueryEntry.query_id == query_id, QueryEntry.kind.in_(("reply", "declared"))
+            )
+        )
+
+    def keep_message(self, query_id: int, platform: str, handle: str, author_id: int) -> bool:
         """Remember which message opened a query; False when another query was opened by it."""
         table = QueryMessage.__table__
         assert isinstance(table, Table)
         kept = self._session.execute(
             insert_into(self._session, table)
-            .values(query_id=query_id, platform=platform, handle=handle)
+            .values(query_id=query_id, platform=platform, handle=handle, author_id=author_id)
             .on_conflict_do_nothing()
             .returning(table.c.id)
         ).scalar()

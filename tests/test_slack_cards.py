@@ -533,7 +533,9 @@ def threads(at: Workplace) -> None:
     direct = at.writes("UWANG", f"ask {as_long_as(3000)}")
     with at.uow() as uow:
         query = uow.queries.opened_by(NAME, direct)
-    at.writes("ULEAD", as_long_as(3000), under=at.handle_of(f"Q{query}/card"))
+    # As much as a button carries, and more than that.
+    for length in (900, 3000):
+        at.writes("ULEAD", as_long_as(length), under=at.handle_of(f"Q{query}/card"))
     at.presses("ULEAD", "reply")
     said = f"{HOME}:17.700001"
     escalated = {"asker": mention_mark(0), "question": as_long_as(3000)}

@@ -279,11 +279,13 @@ def test_a_deleted_question_asks_whether_it_is_settled(town: Town, slack: Worksp
     town.reads("访客")
     slack.erase("访客", asked)
     (ask,) = town.reads("访客")
-    assert "删掉了 Q1" in ask
-    assert any("删掉了 Q1" in line for line in town.group())
+    assert "Q1 的原消息被删掉了" in ask
+    (told,) = [line for line in town.group() if "被删掉了" in line]
+    # Whoever deletes something does not want to read it again.
+    assert QUESTION not in ask + told
     # Until the asker says so it is open, and its clock runs.
     assert "还剩 2 小时" in town.say("小林", "问题")
-    assert "Q1" in town.press("访客", "已经解决了", on="删掉了 Q1")
+    assert "Q1" in town.press("访客", "已经解决了", on="原消息被删掉了")
     assert "已解决" in town.say("小林", "查看 Q1")
 
 
@@ -356,8 +358,28 @@ def test_an_asker_in_a_channel_without_the_bot_reads_the_reply_directly(
     slack.cloud.command(town.account("访客"), "/ask", QUESTION, channel="C0FAR")
     town.say("小王", "回复 Q1 八点开门")
     assert any("八点开门" in line for line in town.reads("访客"))
+    with town.uow() as uow:
+        assert uow.outbox.count("dead") == 0
+
+
+def test_an_asker_in_a_channel_that_the_bot_has_left_reads_the_reply_directly(
+    town: Town, slack: Workspace
+) -> None:
+    channel = slack.channel("C0USERS", "用户群", ["访客", "小王"])
+    slack.react("小王", slack.talk("访客", QUESTION, in_=channel))
+    slack.cloud.remove_bot(channel)
+    town.say("小王", "回复 Q1 八点开门")
+    assert any("八点开门" in line for line in town.reads("访客"))
     town.wait(minutes=1)
     assert any("/invite @banzhang" in line for line in town.reads("周经理"))
+
+
+def test_making_a_channel_the_home_that_the_bot_is_not_in(town: Town, slack: Workspace) -> None:
+    slack.cloud.workspace.add_channel("C0FAR", "远处", [town.account("周经理")], bot=False)
+    said = slack.command("周经理", "/banzhang", "team here", "C0FAR")
+    assert "/invite @banzhang" in said
+    slack.invite_bot("周经理", "C0FAR")
+    assert "/invite" not in slack.command("周经理", "/banzhang", "team here", "C0FAR")
 
 
 def test_talk_about_what_is_over_is_left_alone(town: Town, slack: Workspace) -> None:
@@ -366,3 +388,192 @@ def test_talk_about_what_is_over_is_left_alone(town: Town, slack: Workspace) -> 
     town.say("小王", "解决 Q1 八点开门")
     slack.talk("小林", "这个人天天问", under=slack.card("Q1"))
     assert slack.whispers("小林") == []
+
+
+# --- which question a thread is about ------------------------------------------------------------
+
+
+def test_a_question_inside_somebody_elses_thread(town: Town, slack: Workspace) -> None:
+    first = slack.talk("小陈", "今天谁值班？")
+    slack.talk("访客", f"@班长 咨询 {QUESTION}", under=first)
+    slack.talk("小王", "@班长 认领", under=first)
+    assert "Q1 · 还剩 2 小时 · 小王" in town.say("小林", "问题")
+    slack.talk("小王", "八点开门", under=first)
+    assert "已回复 · 小王" in town.say("小林", "查看 Q1")
+    town.reads("小王")
+    town.wait(hours=4)
+    assert not any("Q1" in line for line in town.reads("小王"))
+
+
+def test_a_marked_message_inside_a_thread(town: Town, slack: Workspace) -> None:
+    first = slack.talk("小陈", "今天谁值班？")
+    asked = slack.talk("访客", QUESTION, under=first)
+    slack.react("小王", asked)
+    slack.talk("小王", "八点开门", under=first)
+    assert "已回复 · 小王" in town.say("小林", "查看 Q1")
+    slack.shortcut("小王", "resolve_question", asked)
+    town.fill("小王")
+    assert "已解决" in town.say("小林", "查看 Q1")
+
+
+def test_below_the_answer_to_a_command(town: Town, slack: Workspace) -> None:
+    assert "Q1 收到" in slack.command("访客", "/ask", QUESTION)
+    slack.talk("小王", "八点开门", under=slack.newest("Q1 收到"))
+    assert "已回复 · 小王" in town.say("小林", "查看 Q1")
+
+
+def test_below_the_answer_in_a_direct_message(town: Town, slack: Workspace) -> None:
+    town.say("访客", f"咨询 {QUESTION}")
+    slack.talk("访客", "我是说周日", under=slack.newest("Q1 收到"))
+    assert "访客补充：我是说周日" in town.say("小林", "查看 Q1")
+
+
+def test_two_questions_in_one_thread(town: Town, slack: Workspace) -> None:
+    first = slack.talk("访客", f"@班长 咨询 {QUESTION}")
+    slack.talk("小陈", "@班长 咨询 走廊灯坏了", under=first)
+    # Each asker speaks of their own; a colleague answers the newest that waits.
+    slack.talk("小陈", "是二楼那盏", under=first)
+    assert "小陈补充：是二楼那盏" in town.say("小林", "查看 Q2")
+    assert "Q1 · 还剩 2 小时 · 无人认领" in town.say("小林", "问题")
+    slack.talk("小王", "电工下午来", under=first)
+    assert "已回复 · 小王" in town.say("小林", "查看 Q2")
+    slack.talk("小王", "八点开门", under=first)
+    assert "小王回复：八点开门" in town.say("小林", "查看 Q1")
+
+
+def test_what_follows_a_question_of_last_week_is_the_new_one(town: Town, slack: Workspace) -> None:
+    asked = slack.talk("访客", f"@班长 咨询 {QUESTION}")
+    town.say("小王", "解决 Q1 八点开门")
+    town.wait(days=9)
+    assert "Q2" in town.say("访客", "重开 Q1 又不开门了")
+    slack.talk("小王", "今天停电", under=asked)
+    assert "小王回复：今天停电" in town.say("小林", "查看 Q2")
+
+
+def test_asked_by_the_form_that_a_mention_offers(town: Town, slack: Workspace) -> None:
+    said = slack.talk("访客", "@班长 咨询")
+    town.fill("访客", question=QUESTION)
+    slack.talk("小王", "八点开门", under=said)
+    assert "已回复 · 小王" in town.say("小林", "查看 Q1")
+
+
+# --- what is no answer, and no question ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["谢谢", "好的 👍", "ok thanks", "收到，谢谢！", "明白了~"])
+def test_a_thank_you_starts_no_clock(town: Town, slack: Workspace, words: str) -> None:
+    asked = slack.talk("访客", f"@班长 咨询 {QUESTION}")
+    slack.talk("小王", "八点开门", under=asked)
+    town.reads("小王")
+    slack.talk("访客", words, under=asked)
+    assert town.reads("小王") == []
+    assert "已回复" in town.say("小林", "查看 Q1").splitlines()[0]
+
+
+@pytest.mark.parametrize("words", ["收到", "@班长 谢谢", "嗯嗯"])
+def test_a_nod_is_no_answer(town: Town, slack: Workspace, words: str) -> None:
+    asked = slack.talk("访客", f"@班长 咨询 {QUESTION}")
+    slack.talk("小王", words, under=asked)
+    assert "Q1 · 还剩 2 小时 · 无人认领" in town.say("小林", "问题")
+
+
+def test_what_was_written_before_the_answer_and_arrives_after_it(
+    town: Town, slack: Workspace
+) -> None:
+    """Slack sends again what it could not deliver, a minute or five later."""
+    asked = slack.talk("访客", f"@班长 咨询 {QUESTION}")
+    late = _line(town, "访客", "我是说周日", asked)
+    town.wait(minutes=2)
+    slack.talk("小王", "八点开门，周日也是", under=asked)
+    town.wait(minutes=3)
+    town.run(town.bot.dispatch.receive(late.model_copy(update={"received_at": town.now})))
+    shown = town.say("小林", "查看 Q1")
+    assert "已回复" in shown.splitlines()[0]
+    assert "访客补充：我是说周日" in shown
+
+
+def _line(town: Town, name: str, words: str, under: Message) -> Event:
+    """A line in a thread, said now."""
+    return Event(
+        platform="slack",
+        key=f"late:{words}",
+        kind="text",
+        user=User(id=town.account(name), name=name),
+        chat=Chat(kind="group", id=under.channel, thread=under.ts),
+        text=words,
+        addressed=False,
+        under=f"{under.channel}:{under.ts}",
+        at=town.now,
+        received_at=town.now,
+    )
+
+
+def test_answering_below_is_evidence_of_work(town: Town, slack: Workspace) -> None:
+    town.say("小王", "签到")
+    asked = slack.talk("访客", f"@班长 咨询 {QUESTION}")
+    town.wait(hours=3)
+    slack.talk("小王", "八点开门", under=asked)
+    town.wait(hours=21)
+    # The end is known, provisionally, and has only to be confirmed.
+    assert "没错就发：确认 H1" in town.say("小王", "我")
+
+
+def test_who_asked_for_somebody_may_change_what_they_wrote(town: Town, slack: Workspace) -> None:
+    asked = slack.talk("小王", f"@班长 代问 @访客：{QUESTION}")
+    slack.edit("小王", asked, "@班长 代问 @访客：图书馆周日几点开门？")
+    assert "图书馆周日几点开门？" in slack.text(slack.card("Q1"))
+    town.reads("访客")
+    slack.erase("小王", asked)
+    assert any("Q1 的原消息被删掉了" in line for line in town.reads("小王"))
+    assert not any("删" in line for line in town.reads("访客"))
+
+
+def test_a_long_line_is_not_cut_by_a_button(town: Town, slack: Workspace) -> None:
+    channel = slack.channel("C0USERS", "用户群", ["访客", "小王"])
+    slack.react("小王", slack.talk("访客", QUESTION, in_=channel))
+    slack.talk("小王", "很长的话。" * 300, under=slack.card("Q1"))
+    (offer,) = slack.whispers("小王")
+    assert "回复 Q1 内容" in offer
+    with pytest.raises(AssertionError):
+        town.press("小王", "作为回复发出", on="太长")
+
+
+def test_a_reaction_does_not_bring_back_who_has_left(town: Town, slack: Workspace) -> None:
+    said = slack.talk("小陈", QUESTION)
+    town.say("小陈", "签到")
+    slack.leave_slack("小陈")
+    slack.react("小王", said)
+    with town.uow() as uow:
+        person = uow.people.find("slack", town.account("小陈"))
+        assert person is not None
+        assert not any(one.reachable for one in uow.people.identities(person.id))
+
+
+def test_nobody_is_asked_about_for_what_is_nobodys_business(town: Town, slack: Workspace) -> None:
+    said = slack.talk("小陈", "大家早")
+    asked: list[str] = []
+    slack.watch(asked.append)
+    slack.react("小王", said, "tada")
+    slack.talk("小林", "早！", under=said)
+    assert asked == []
+
+
+def test_a_form_that_was_refused_may_be_right_the_next_time(town: Town, slack: Workspace) -> None:
+    asked = slack.talk("访客", f"@班长 咨询 {QUESTION}")
+    slack.shortcut("小王", "resolve_question", asked)
+    assert "还在等" in town.fill("小王")
+    slack.talk("小林", "八点开门", under=asked)
+    assert "Q1 已解决" in town.fill("小王")
+
+
+def test_a_form_that_does_not_open_is_told(town: Town, slack: Workspace) -> None:
+    asked = slack.talk("访客", f"@班长 咨询 {QUESTION}")
+    slack.refuse("views.open", "expired_trigger_id")
+    assert "没能打开" in slack.shortcut("小王", "resolve_question", asked)
+
+
+def test_a_message_that_the_bot_may_not_read(town: Town, slack: Workspace) -> None:
+    said = slack.talk("访客", QUESTION)
+    slack.refuse("conversations.replies", "missing_scope")
+    slack.react("小王", said)
+    assert slack.thread(said) == []

@@ -42,6 +42,22 @@ class Workspace:
         said = [one for one in self.cloud.workspace.timeline if one.user == ACCOUNTS[name]]
         return said[-1]
 
+    def command(self, name: str, command: str, words: str = "", channel: str | None = None) -> str:
+        """Give a slash command (in the team's channel, if in no other); what one reads of it."""
+        place, said = channel or self._stage.group_id, []
+        read = self._stage.answered(
+            name,
+            lambda: said.append(self.cloud.command(ACCOUNTS[name], command, words, channel=place)),
+        )
+        return "\n".join([*(one.text for one in said), read])
+
+    def newest(self, words: str) -> Message:
+        """The newest message of the bot's that says this."""
+        for one in reversed(self.cloud.workspace.timeline):
+            if one.user == self.cloud.workspace.bot_user and words in self._stage.plain(one):
+                return one
+        raise AssertionError(f"the bot said nothing with {words!r}")
+
     def react(self, name: str, message: Message, emoji: str = "question") -> None:
         """Put an emoji on a message."""
         self._do(lambda: self.cloud.react(ACCOUNTS[name], message, emoji))
@@ -83,6 +99,16 @@ class Workspace:
     def invite_bot(self, name: str, channel: str) -> None:
         """Take the bot into a channel."""
         self._do(lambda: self.cloud.invite_bot(channel, ACCOUNTS[name]))
+
+    # --- Slack's own moods -----------------------------------------------------------------------
+
+    def watch(self, seen: Callable[[str], object]) -> None:
+        """Tell each method that is called from now on."""
+        self._stage.watch = seen
+
+    def refuse(self, method: str, code: str) -> None:
+        """Slack says no to the next call of a method."""
+        self._stage.refusals[method] = code
 
     def _do(self, act: Callable[[], Reply | list[Reply]]) -> None:
         done = act()

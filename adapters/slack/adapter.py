@@ -172,21 +172,33 @@ class SlackAdapter:
         return self._api.identity.user_id if self._api.identity else None
 
     async def _heard(self, event: Event, receive: Receive) -> Reply | None:
-        """Hand the event over with what Slack tells of its people; of a reaction that matters,
-        once more with the message it is on.
+        """Hand the event over with what Slack tells of its people and its channel.
+
+        Of what may be nobody's business (reactions, talk in threads) the bot is asked first.
         """
         if event.kind == "account":
             self._directory.forget(event.user.id)
             return await receive(event)
-        event = await self._directory.introduce(event)
-        reply = await receive(event)
-        if reply is None or not reply.wants_message:
-            return reply
+        if event.kind == "invited":
+            self._directory.forget_channel(event.chat.id)
+        if not event.complete:
+            reply = await receive(event)
+            if reply is None or not reply.wants_more:
+                return reply
+            whole = await self._completed(event)
+            if whole is None:
+                return None
+            event = whole
+        return await receive(await self._directory.introduce(event))
+
+    async def _completed(self, event: Event) -> Event | None:
+        """With the message that a reaction is on; None where Slack does not show it to us."""
+        if event.kind != "reaction":
+            return event.model_copy(update={"complete": True})
         message = await self._posting.message_at(event.message)
-        whole = message and events.with_message(event, message, self._our_account())
-        if not whole:
+        if message is None:
             return None
-        return await receive(await self._directory.introduce(whole))
+        return events.with_message(event, message, self._our_account())
 
     def _inline(self, event: Event, answer: Answer | None, reader: Reader) -> Json | None:
         if answer is None or not self.answers_inline(event):
@@ -197,7 +209,7 @@ class SlackAdapter:
         self, form: Form, event: Event, payload: Mapping[str, Any], reader: Reader
     ) -> Json | None:
         """https://docs.slack.dev/reference/methods/views.open; says so when it stays shut."""
-        view = encode.modal(form, event.chat, reader, event.message)
+        view = encode.modal(form, event.chat, reader, event.message, event.under)
         why = "it is too long"
         if view is not None:
             try:
@@ -214,7 +226,10 @@ class SlackAdapter:
             except TimeoutError:
                 why = "Slack took too long"
         log.warning("a form did not open: %s", why)
-        return self._inline(event, Answer(words=text("slack.form_shut"), private=True), reader)
+        shut = Answer(words=text("slack.form_shut"), private=True)
+        if not self.answers_inline(event):
+            await self._posting.say_at_once(event.user.id, event.chat, shut, reader)
+        return self._inline(event, shut, reader)
 
 
 def _is_mere_talk(event: Event) -> bool:

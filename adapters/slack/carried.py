@@ -49,3 +49,5 @@ class Asked(Carried):
     chat: Chat
     message: str = ""
     """The handle of the message it is about, if it is about one."""
+    under: str = ""
+    """The handle of the first message of the thread it was opened in."""

@@ -109,6 +109,7 @@ def _press(payload: Payload, received_at: datetime) -> Event | None:
         command=pressed.command,
         arguments=pressed.arguments,
         can_open_form=True,
+        under=handle_of(where[0], chat.thread),
         at=moment_of(action_ts, received_at),
         received_at=received_at,
     )
@@ -193,6 +194,7 @@ def _submission(payload: Payload, received_at: datetime) -> Event | None:
         arguments={**asked.arguments, **filled},
         can_open_form=True,
         message=asked.message,
+        under=asked.under,
         at=received_at,
         received_at=received_at,
     )

@@ -11,12 +11,12 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from adapters.contract import DeliveryFailed
-from adapters.slack.api import SlackApi, SlackRefused
+from adapters.slack.api import PASSING, RATE_LIMITED, SlackApi, SlackRefused
 from adapters.slack.reading import display_name, told_user
-from bot.messages import Event, User
+from bot.messages import Chat, Event, User
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +27,17 @@ REST_SECONDS = 30.0
 REMEMBERED = 10_000
 # users.info may be called about 100 times a minute.
 AT_ONCE = 10
-# Nobody by this id, or nobody whom the bot may see: a guest of another organisation. The same of
-# channels.
-UNKNOWN = frozenset({"channel_not_found", "user_not_found", "user_not_visible"})
+# Slack's own trouble and its limits; any other no is about this one person or channel.
+TROUBLES = PASSING | RATE_LIMITED
 
 Thing = TypeVar("Thing")
+
+
+class Place(NamedTuple):
+    """A channel: what it is called, and whether the bot is in it."""
+
+    name: str
+    is_ours: bool
 
 
 class Directory:
@@ -40,12 +46,16 @@ class Directory:
     def __init__(self, api: SlackApi) -> None:
         self._api = api
         self._people = Memory[User]()
-        self._channels = Memory[str]()
+        self._channels = Memory[Place]()
         self._rest_until = 0.0
 
     def forget(self, user_id: str) -> None:
         """Slack tells of a change: ask anew when the person is next heard of."""
         self._people.forget(user_id)
+
+    def forget_channel(self, channel_id: str) -> None:
+        """The bot was taken in."""
+        self._channels.forget(channel_id)
 
     async def introduce(self, event: Event) -> Event:
         """The event with what Slack tells of its people and its channel."""
@@ -56,8 +66,8 @@ class Directory:
             for one in dict.fromkeys(user.id for user in people)
             if not self._people.is_fresh(one, now)
         ]
-        unnamed = chat.kind == "group" and not chat.name
-        channels = [chat.id] if unnamed and not self._channels.is_fresh(chat.id, now) else []
+        unseen = chat.kind == "group" and not self._channels.is_fresh(chat.id, now)
+        channels = [chat.id] if unseen else []
         if (missing or channels) and now >= self._rest_until:
             await self._ask(missing[:AT_ONCE], channels)
         user, *mentions = (self._named(one) for one in (event.user, *event.mentions))
@@ -65,9 +75,17 @@ class Directory:
             "user": user,
             "mentions": tuple(mentions),
             "author": event.author and self._named(event.author),
-            "chat": chat.model_copy(update={"name": chat.name or self._channels.get(chat.id, "")}),
+            "chat": self._placed(chat),
         }
         return event.model_copy(update=told)
+
+    def _placed(self, chat: Chat) -> Chat:
+        """With its name, and whether the bot may speak there; until that is known, it may."""
+        if chat.kind != "group":
+            return chat
+        place = self._channels.get(chat.id, Place(chat.name, is_ours=True))
+        told = {"name": chat.name or place.name, "is_ours": place.is_ours}
+        return chat.model_copy(update=told)
 
     def _named(self, user: User) -> User:
         return self._people.get(user.id, user)
@@ -92,14 +110,16 @@ class Directory:
     # https://docs.slack.dev/reference/methods/conversations.info
     async def _look_at(self, channel_id: str) -> None:
         told = await self._told("conversations.info", {"channel": channel_id}, "channel")
-        self._channels.keep(channel_id, display_name(told.get("name")))
+        # A private channel that it is not in does not exist for the bot.
+        place = Place(display_name(told.get("name")), is_ours=told.get("is_member") is True)
+        self._channels.keep(channel_id, place)
 
     async def _told(self, method: str, arguments: dict[str, Any], what: str) -> dict[str, Any]:
         """What is told of one of them; nothing where the bot may not see it."""
         try:
             answer = await self._api.call(method, arguments, quietly=True)
         except SlackRefused as refused:
-            if refused.code not in UNKNOWN:
+            if refused.code in TROUBLES or not refused.code:
                 raise
             return {}
         told = answer.get(what)

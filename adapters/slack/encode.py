@@ -146,12 +146,14 @@ def submission(reply: Reply, view: Mapping[str, Any], chat: Chat, reader: Reader
 
 
 # https://docs.slack.dev/reference/views/modal-views
-def modal(form: Form, chat: Chat, reader: Reader, about: str = "") -> Json | None:
+def modal(form: Form, chat: Chat, reader: Reader, about: str = "", under: str = "") -> Json | None:
     """A form as a view, or None where it, or what is known already, is too long for Slack.
 
-    `about` is the handle of the message it is about.
+    `about` is the handle of the message it is about, `under` that of its thread.
     """
-    asked = Asked(command=form.command, arguments=form.arguments, chat=chat, message=about).dumped()
+    asked = Asked(
+        command=form.command, arguments=form.arguments, chat=chat, message=about, under=under
+    ).dumped()
     if len(asked) > LONGEST_METADATA:
         return None
     view = {

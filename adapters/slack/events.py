@@ -50,7 +50,7 @@ def ends_token(payload: Payload) -> bool:
     Tokens of people may be taken back too; the bot has none of those.
     """
     inner = payload.get("event")
-    if not isinstance(inner, dict) or inner.get("type") not in ENDS_TOKEN:
+    if not isinstance(inner, dict) or str(inner.get("type")) not in ENDS_TOKEN:
         return False
     tokens = inner.get("tokens")
     return not isinstance(tokens, dict) or bool(tokens.get("bot"))
@@ -103,6 +103,7 @@ def _message(told: Told) -> Event | None:
     words, mentions = typed_text(_without_our_name(wire, told))
     thread = stamp_of(inner, "thread_ts")
     above = thread if thread != stamp else None
+    addressed = direct or _is_addressed(wire, told)
     return Event(
         platform=NAME,
         key=key_of("message", channel, stamp),
@@ -112,7 +113,9 @@ def _message(told: Told) -> Event | None:
         chat=chat_of(channel, "", author.id, None if direct else thread or stamp),
         text=words.strip(),
         mentions=mentions,
-        addressed=direct or _is_addressed(wire, told),
+        addressed=addressed,
+        # Who overheard talk is of is asked only where it matters.
+        complete=addressed,
         can_offer_form=True,
         message=handle_of(channel, stamp),
         under=handle_of(channel, above),
@@ -235,6 +238,7 @@ def _reaction(told: Told) -> Event | None:
         author=User(id=author, name=author),
         emoji=emoji,
         message=handle_of(channel, stamp),
+        complete=False,
         at=moment_of(when, told.received_at),
         received_at=told.received_at,
     )
@@ -248,12 +252,15 @@ def with_message(event: Event, message: Payload, bot_user: str | None) -> Event 
     words, mentions = typed_text(without_bot(words_of(message), bot_user))
     if author is None or not words.strip():
         return None
-    thread = stamp_of(message, "thread_ts") or event.chat.thread
+    channel, _, stamp = event.message.partition(":")
+    thread = stamp_of(message, "thread_ts") or stamp
     return event.model_copy(
         update={
             "text": words.strip(),
             "mentions": mentions,
             "author": author,
+            "complete": True,
+            "under": handle_of(channel, thread) if thread != stamp else "",
             "chat": event.chat.model_copy(update={"thread": thread}),
         }
     )

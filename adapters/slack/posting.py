@@ -6,7 +6,9 @@ metadata, which Slack keeps and gives back. https://docs.slack.dev/messaging/mes
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,13 +16,19 @@ from typing import Any
 
 from adapters.contract import DeliveryFailed
 from adapters.slack import encode
-from adapters.slack.api import UNEDITABLE, SlackApi, SlackRefused, delivery_failed
-from bot.messages import Address, Outgoing, Reader
+from adapters.slack.api import BAD_TOKEN, UNEDITABLE, SlackApi, SlackRefused, delivery_failed
+from adapters.slack.reading import NAME
+from bot.messages import Address, Answer, Chat, Outgoing, Reader
+
+log = logging.getLogger(__name__)
 
 METADATA = "banzhang_message"
+# The person's own request is waiting.
+AT_ONCE_SECONDS = 1.0
 # Slack's clock and ours may differ.
 CLOCKS_APART = timedelta(minutes=5)
 LOOKED_THROUGH = 200
+PAGES_LOOKED_THROUGH = 5
 # Who is not there cannot be whispered to; the words then go by direct message.
 NO_WHISPER = frozenset(
     {
@@ -95,6 +103,25 @@ class Posting:
             return await self._upload(outgoing, reader)
         return await self._post(outgoing, reader)
 
+    async def say_at_once(self, user_id: str, chat: Chat, answer: Answer, reader: Reader) -> None:
+        """Something that is only worth saying now, to one person, and is not tried again."""
+        group = chat.kind == "group"
+        address = Address(
+            platform=NAME,
+            kind="group" if group else "person",
+            id=chat.id if group else user_id,
+            thread=chat.thread,
+            only_for=user_id if group else None,
+        )
+        outgoing = Outgoing(address=address, words=answer.words, card=answer.card, message_id=0)
+        try:
+            async with asyncio.timeout(AT_ONCE_SECONDS):
+                if not group or await self._whisper(outgoing, reader) is None:
+                    said = encode.message(_directly(outgoing) if group else outgoing, reader)
+                    await self._api.call("chat.postMessage", said)
+        except (DeliveryFailed, SlackRefused, TimeoutError) as error:
+            log.warning("what was to be said at once was not: %s", type(error).__name__)
+
     async def message_at(self, handle: str) -> Mapping[str, Any] | None:
         """A message that somebody pointed at, wherever in a thread it stands; None: it is gone.
 
@@ -105,9 +132,11 @@ class Posting:
         try:
             found = await self._api.call("conversations.replies", {"channel": channel, **around})
         except SlackRefused as refused:
-            if refused.code in ("thread_not_found", "message_not_found"):
-                return None
-            raise delivery_failed(refused, "conversations.replies") from None
+            failed = delivery_failed(refused, "conversations.replies")
+            if failed.outcome == "retry" and refused.code not in BAD_TOKEN:
+                raise failed from None
+            log.warning("a message that was pointed at cannot be read: %s", refused)
+            return None
         return next((one for one in _messages(found) if one.get("ts") == ts), None)
 
     # https://docs.slack.dev/reference/methods/chat.postMessage
@@ -188,19 +217,26 @@ class Posting:
 
     async def _find(self, outgoing: Outgoing, since: datetime) -> str | None:
         channel, thread = await self._channel(outgoing), outgoing.address.thread
-        arguments = {
+        arguments: Json = {
             "channel": channel,
             "oldest": f"{(since - CLOCKS_APART).timestamp():.6f}",
             "limit": LOOKED_THROUGH,
             "include_all_metadata": True,
         }
-        if thread:
-            found = await self._api.send("conversations.replies", {**arguments, "ts": thread})
-        else:
-            found = await self._api.send("conversations.history", arguments)
         number = str(outgoing.message_id)
-        ours = (one for one in _messages(found) if _number(one) == number)
-        return next((f"{channel}:{one.get('ts', '')}" for one in ours), None)
+        for _ in range(PAGES_LOOKED_THROUGH):
+            if thread:
+                within = {**arguments, "ts": thread}
+                found = await self._api.send("conversations.replies", within)
+            else:
+                found = await self._api.send("conversations.history", arguments)
+            ours = (one for one in _messages(found) if _number(one) == number)
+            handle = next((f"{channel}:{one.get('ts', '')}" for one in ours), None)
+            cursor = _next_cursor(found)
+            if handle is not None or not cursor:
+                return handle
+            arguments["cursor"] = cursor
+        return None
 
     # https://docs.slack.dev/reference/methods/conversations.open
     async def _channel(self, outgoing: Outgoing) -> str:
@@ -225,6 +261,13 @@ def _directly(outgoing: Outgoing) -> Outgoing:
 def _messages(found: Json) -> list[Json]:
     messages = found.get("messages")
     return [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+
+
+# https://docs.slack.dev/apis/web-api/pagination
+def _next_cursor(found: Json) -> str:
+    told = found.get("response_metadata")
+    cursor = told.get("next_cursor") if isinstance(told, dict) else None
+    return cursor if isinstance(cursor, str) else ""
 
 
 def _number(message: Json) -> str | None:

@@ -152,22 +152,31 @@ class SocketMode:
 
     async def stop(self) -> None:
         """Let what is being handled finish and close, all within a few seconds."""
-        keepers, self._keepers = self._keepers, []
-        for keeper in keepers:
-            keeper.cancel()
-        # The lines are read until nothing is in hand: a command would not come again.
-        ends = self._now() + self._timings.finish
-        while (waiting := {*self._in_hand, *keepers}) and (left := ends - self._now()) > 0:
-            done, _ = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            keepers = [one for one in keepers if one not in done]
-        for task in (*self._tasks, *self._in_hand):
-            task.cancel()
-        await asyncio.gather(*(self._close(line) for line in tuple(self._lines)))
-        await asyncio.gather(*self._tasks, *self._in_hand, *keepers, return_exceptions=True)
+        keepers, self._keepers = set(self._keepers), []
+        await asyncio.gather(self._end(keepers), self._finish())
+        closing = (self._close(line) for line in tuple(self._lines))
+        await asyncio.gather(self._end({*self._tasks, *self._in_hand}), *closing)
         if self._session is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._session.close(), self._timings.close)
+                async with asyncio.timeout(self._timings.close):
+                    await self._session.close()
             self._session = None
+
+    async def _finish(self) -> None:
+        """The lines are read until nothing is in hand: a command would not come again."""
+        ends = self._now() + self._timings.finish
+        while self._in_hand and (left := ends - self._now()) > 0:
+            await asyncio.wait(self._in_hand, timeout=left)
+
+    async def _end(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Cancel, and again where a library swallowed it; what never ends keeps nobody."""
+        for _ in range(2):
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                _, tasks = await asyncio.wait(tasks, timeout=self._timings.close / 2)
+        if tasks:
+            log.error("Socket Mode leaves %d tasks behind that do not end", len(tasks))
 
     def trouble(self) -> str | None:
         """Why nothing can be heard, once that has lasted a while."""
@@ -251,7 +260,8 @@ class SocketMode:
             await self._await_hello(socket)
         except BaseException:
             with suppress(Exception):
-                await asyncio.wait_for(socket.close(), self._timings.close)
+                async with asyncio.timeout(self._timings.close):
+                    await socket.close()
             raise
         return socket
 
@@ -277,12 +287,14 @@ class SocketMode:
     async def _outlive(self, line: Line) -> None:
         """Slack closes a line it told to go; until then it may still bring something."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(line.closed.wait(), self._timings.grace)
+            async with asyncio.timeout(self._timings.grace):
+                await line.closed.wait()
         await self._close(line)
 
     async def _close(self, line: Line) -> None:
         with suppress(Exception):
-            await asyncio.wait_for(line.socket.close(), self._timings.close)
+            async with asyncio.timeout(self._timings.close):
+                await line.socket.close()
         self._is_closed(line)
 
     def _is_closed(self, line: Line) -> None:
@@ -352,7 +364,8 @@ class SocketMode:
         """Ping, and notice when nothing comes back."""
         while not line.closed.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(line.closed.wait(), self._timings.ping)
+                async with asyncio.timeout(self._timings.ping):
+                    await line.closed.wait()
                 return
             now = self._now()
             if now - line.heard_at > self._timings.dead and not line.is_held:
@@ -363,7 +376,8 @@ class SocketMode:
                 line.finish("no envelope for long")
             # A line that takes nothing any more must not keep us from noticing it.
             with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
-                await asyncio.wait_for(line.socket.ping(), self._timings.ping)
+                async with asyncio.timeout(self._timings.ping):
+                    await line.socket.ping()
 
 
 def _parsed(text: str) -> Json | None:

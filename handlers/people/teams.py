@@ -73,7 +73,8 @@ def here(request: Request, uow: UnitOfWork) -> Answer:
     homes = {one.platform: one for one in uow.teams.home_groups(team.id)}
     home = homes.get(request.platform)
     if home is not None and home.chat_id == request.chat.id:
-        return Answer(words=text("teams.here_already", team=team.name))
+        inside = None if request.chat.is_ours else text("teams.not_inside")
+        return Answer(words=lines(text("teams.here_already", team=team.name), inside))
     left = home is not None  # read before binding expires the row
     uow.teams.bind(team, request.platform, request.chat.id, request.chat.name, request.now)
     uow.audit.record(
@@ -89,6 +90,7 @@ def here(request: Request, uow: UnitOfWork) -> Answer:
     return Answer(
         words=lines(
             text("teams.here", team=team.name),
+            None if request.chat.is_ours else text("teams.not_inside"),
             text("teams.here_moved", before=before.name) if before and moved else None,
             text("teams.here_instead") if left else None,
         )

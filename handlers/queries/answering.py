@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.messages import Address, Card, lines, text
+from handlers.attendance.evidence import note_evidence
 from handlers.queries import notices, rules
 from handlers.queries.desk import end_target, start_target, tell_owner_or_board
 from handlers.queries.notices import short_id, typed
@@ -44,6 +45,7 @@ def answer(said: Said, uow: UnitOfWork, query: Query, *, resolving: bool) -> Add
 
 def answered_here(said: Said, uow: UnitOfWork, query: Query) -> None:
     """The same where the asker has read it already: it counts, and is not said again."""
+    note_evidence(uow, said.person.id, said.at)
     owed = query.waiting_since is not None
     entry = uow.queries.note(query.id, "reply", said.person.id, said.words, said.at)
     nothing_is_owed(said, query)
@@ -70,9 +72,13 @@ def show_answered(
 
 
 def add_more(said: Said, uow: UnitOfWork, query: Query) -> None:
-    """The asker writes again: the oldest unanswered message keeps the clock."""
+    """The asker writes again: the oldest unanswered message keeps the clock.
+
+    What was written before the team's last answer, and only arrives after it, starts none.
+    """
+    answered = uow.queries.last_reply_at(query.id)
     entry = uow.queries.note(query.id, "more", said.person.id, said.words, said.at)
-    if query.waiting_since is None:
+    if query.waiting_since is None and (answered is None or answered < said.at):
         start_target(uow, query, said.at)
         line = text("queries.line.more", id=short_id(query), asker=said.person.name)
         notices.update_cards(uow, query, f"more/{entry.id}", line, said.place, said.now)

@@ -23,6 +23,7 @@ from handlers.queries.desk import (
     leads,
     open_query,
     owner_of,
+    read_at,
     staff_roles,
     start_target,
 )
@@ -44,12 +45,16 @@ def ask(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> An
         scripts or shipped(),
         asker=request.person,
         question=_question(request),
-        asked_in=request.place,
+        asked_in=read_at(request, uow, request.person),
+        thread=request.thread,
         at=request.at,
         now=request.now,
     )
-    keep_message(uow, query, request.platform, request.message)
-    return Answer(words=text("queries.opened", id=short_id(query), due=Moment(at=query.due_at)))
+    keep_message(uow, query, request.platform, request.message, request.person)
+    return Answer(
+        words=text("queries.opened", id=short_id(query), due=Moment(at=query.due_at)),
+        about=short_id(query),
+    )
 
 
 def ask_for(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> Answer:
@@ -59,23 +64,23 @@ def ask_for(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -
     if others:
         raise Refused("queries.one_asker", field="asker")
     question = _question(request)
-    place = request.place
-    if place.kind == "person" and asker.id != request.person.id:
-        # Somebody without an account hears it from the one who spoke for them.
-        place = uow.people.address(asker.id) or place
     query = open_query(
         uow,
         request.team,
         scripts or shipped(),
         asker=asker,
         question=question,
-        asked_in=place,
+        asked_in=read_at(request, uow, asker),
+        thread=request.thread,
         at=request.at,
         now=request.now,
     )
-    keep_message(uow, query, request.platform, request.message)
+    keep_message(uow, query, request.platform, request.message, request.person)
     due = Moment(at=query.due_at)
-    return Answer(words=text("queries.opened_for", id=short_id(query), asker=asker.name, due=due))
+    return Answer(
+        words=text("queries.opened_for", id=short_id(query), asker=asker.name, due=due),
+        about=short_id(query),
+    )
 
 
 def _question(request: Request) -> str:
@@ -312,13 +317,15 @@ def _follow_up(
         asker=uow.people.get(before.asker_id),
         question=reason,
         asked_in=Address.model_validate(before.asked_in),
+        thread=before.thread,
         at=request.at,
         now=request.now,
         follows=before,
     )
     due = Moment(at=query.due_at)
     return Answer(
-        words=text("queries.followed", id=short_id(query), before=short_id(before), due=due)
+        words=text("queries.followed", id=short_id(query), before=short_id(before), due=due),
+        about=short_id(query),
     )
 
 

@@ -74,11 +74,15 @@ def open_query(
     asker: Person,
     question: str,
     asked_in: Address,
+    thread: str,
     at: datetime,
     now: datetime,
     follows: Query | None = None,
 ) -> Query:
-    """A new query with its clock running and its card on the way."""
+    """A new query with its clock running and its card on the way.
+
+    `thread` is the handle of the thread in which the asker reads, "" for none.
+    """
     policy = policy_of(INQUIRY, inquiry(scripts))
     due = due_after(at, policy)
     query = uow.queries.add(
@@ -87,6 +91,7 @@ def open_query(
             question=question,
             asker_id=asker.id,
             asked_in=asked_in.model_dump(mode="json"),
+            thread=thread if asked_in.thread else "",
             opened_at=at,
             waiting_since=at,
             due_at=due,
@@ -104,12 +109,23 @@ def open_query(
     return query
 
 
-def keep_message(uow: UnitOfWork, query: Query, platform: str, handle: str) -> None:
+def read_at(request: Request, uow: UnitOfWork, asker: Person) -> Address:
+    """Where the asker reads the reply: where it was asked, if the bot can speak there and they can
+    read there; else directly. Somebody without an account hears it from the one who spoke for them.
+    """
+    place = request.place
+    alone = place.kind == "person" and asker.id != request.person.id
+    if alone or not request.chat.is_ours:
+        return uow.people.address(asker.id) or place
+    return place
+
+
+def keep_message(uow: UnitOfWork, query: Query, platform: str, handle: str, author: Person) -> None:
     """Remember which message opened it, so that what is said below belongs to it.
 
     Raises Refused when at this very moment somebody else opened a query by the same message.
     """
-    if handle and not uow.queries.keep_message(query.id, platform, handle):
+    if handle and not uow.queries.keep_message(query.id, platform, handle, author.id):
         known = uow.queries.opened_by(platform, handle)
         raise Refused("queries.known_already", id=f"Q{known}")
 

@@ -176,9 +176,11 @@ def _holder(uow: UnitOfWork, query: Query, reader_id: int | None) -> Text:
 
 
 def next_step(query: Query, stage: Literal["answered", "resolved"]) -> Text:
-    """What the asker can say now; in a group only who mentions the bot is sure to be heard."""
-    in_group = Address.model_validate(query.asked_in).kind == "group"
-    where = "_in_group" if in_group else ""
+    """What the asker can say now; in a group only who mentions the bot is sure to be heard, unless
+    it is in the thread.
+    """
+    place = Address.model_validate(query.asked_in)
+    where = "_in_thread" if place.thread else "_in_group" if place.kind == "group" else ""
     return text(f"queries.next.{stage}{where}", id=short_id(query))
 
 

@@ -15,34 +15,46 @@ from bot.messages import (
     Refused,
     Send,
     ToPerson,
-    lines,
     text,
 )
 from handlers.people.policies import policies_of
 from handlers.queries import notices, rules
 from handlers.queries.answering import Said, add_more, answered_here
-from handlers.queries.desk import keep_message, look_up, open_query, tell_owner_or_board
+from handlers.queries.desk import (
+    keep_message,
+    look_up,
+    open_query,
+    read_at,
+    tell_owner_or_board,
+)
 from handlers.queries.notices import short_id, typed
 from sop_scripts import Scripts, shipped
-from storage.tables.people import Person
 from storage.tables.queries import Query
-from storage.tables.teams import Team
 from storage.uow import UnitOfWork
 
 # The keys of messages about a query: Q7/card, Q7/1/50%, Q7/reply/12.
 _ABOUT = re.compile(r"Q(\d+)/")
-SHOWN_IN_BUTTON = 1500
+# What a button carries is limited, and quotes and line ends count twice.
+FITS_A_BUTTON = 900
 
 
 # --- which query ----------------------------------------------------------------------------------
 
 
 def query_above(event: Event, uow: UnitOfWork) -> int | None:
-    """The number of the query under whose message something was said or done."""
-    return _of_message(event.platform, event.under, uow) if event.under else None
+    """The number of the query that something was said or done about: by its own message, or in its
+    thread.
+    """
+    if event.message:
+        itself = _of_message(event.platform, event.message, uow)
+        if itself is not None:
+            return itself
+    found = _in_thread(event, uow) if event.under else []
+    return found[0].id if found else None
 
 
 def _of_message(platform: str, handle: str, uow: UnitOfWork) -> int | None:
+    """Of a person's message the query that it opened, of one of ours the query it is about."""
     opened = uow.queries.opened_by(platform, handle)
     if opened is not None:
         return opened
@@ -50,9 +62,33 @@ def _of_message(platform: str, handle: str, uow: UnitOfWork) -> int | None:
     return int(found[1]) if found else None
 
 
+def _in_thread(event: Event, uow: UnitOfWork) -> list[Query]:
+    """The queries of a thread, the one that is meant first.
+
+    A thread may hold several: the one that began it, and others asked inside it. An asker speaks of
+    their own, the team of the newest that waits for an answer.
+    """
+    found = list(uow.queries.in_thread(event.under))
+    first = _of_message(event.platform, event.under, uow)
+    begun = uow.queries.peek(first) if first is not None else None
+    if begun is not None and begun not in found:
+        found.append(begun)
+    speaker = uow.people.find(event.platform, event.user.id)
+    mine = speaker.id if speaker is not None else None
+    return sorted(
+        found,
+        key=lambda query: (
+            query.asker_id != mine or query.state == "resolved",
+            query.waiting_since is None,
+            query.state == "resolved",
+            -query.id,
+        ),
+    )
+
+
 def stands_under_one(event: Event, uow: UnitOfWork) -> bool:
     """Whether the words belong to the thread of a query."""
-    return query_above(event, uow) is not None
+    return bool(_in_thread(event, uow))
 
 
 def opened_one(event: Event, uow: UnitOfWork) -> bool:
@@ -67,7 +103,7 @@ def escalate(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) 
     """Make a query of a message; its author is the asker, or whoever does it for nobody's."""
     assert request.team is not None
     asker, *_others = (*request.people("asker"), request.person)
-    if asker.id != request.person.id and not _is_staff(uow, request.person, request.team):
+    if asker.id != request.person.id and request.roles <= {"guest"}:
         raise Refused("queries.escalate_own", field="asker")
     question = request.words("question").strip()
     if not rules.says_something(question):
@@ -76,21 +112,18 @@ def escalate(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) 
     query = look_up(uow, known) if known is not None else None
     if query is not None:
         return Answer(words=text("queries.known_already", id=short_id(query)), private=True)
-    place = request.place
-    if place.kind == "person" and asker.id != request.person.id:
-        # From a chat between two people: the one who asked reads the reply.
-        place = uow.people.address(asker.id) or place
     query = open_query(
         uow,
         request.team,
         scripts or shipped(),
         asker=asker,
         question=question,
-        asked_in=place,
+        asked_in=read_at(request, uow, asker),
+        thread=request.thread,
         at=request.at,
         now=request.now,
     )
-    keep_message(uow, query, request.platform, request.message)
+    keep_message(uow, query, request.platform, request.message, asker)
     _confirm_below(uow, query, request.now)
     due = Moment(at=query.due_at)
     return Answer(
@@ -115,10 +148,10 @@ def reacted(signal: Signal, uow: UnitOfWork, scripts: Scripts | None = None) -> 
     event = signal.event
     if signal.team is None or event.author is None or not rules.says_something(signal.words):
         return None
-    asker = uow.people.meet(event.platform, event.author, event.received_at)
-    if not signal.roles - {"outsider", "guest"} and (
-        asker.id != signal.person.id or "guest" not in signal.roles
-    ):
+    known = uow.people.find(event.platform, event.author.id)
+    # Who reacts shows that they are there; whose message it is shows nothing of the kind.
+    asker = known or uow.people.meet(event.platform, event.author, event.received_at)
+    if signal.roles <= {"guest"} and asker.id != signal.person.id:
         return None
     query = open_query(
         uow,
@@ -127,16 +160,13 @@ def reacted(signal: Signal, uow: UnitOfWork, scripts: Scripts | None = None) -> 
         asker=asker,
         question=signal.words,
         asked_in=signal.place,
+        thread=event.under or event.message,
         at=event.at,
         now=signal.now,
     )
-    keep_message(uow, query, event.platform, event.message)
+    keep_message(uow, query, event.platform, event.message, asker)
     _confirm_below(uow, query, signal.now)
     return None
-
-
-def _is_staff(uow: UnitOfWork, person: Person, team: Team) -> bool:
-    return bool(uow.people.roles(person.id, team.id))
 
 
 def _confirm_below(uow: UnitOfWork, query: Query, now: datetime) -> None:
@@ -152,11 +182,12 @@ def heard(signal: Signal, uow: UnitOfWork) -> Answer | None:
     """Talk in the thread of a query.
 
     The asker goes on asking; what staff say where the asker reads it is the reply. Elsewhere it is
-    talk among colleagues, and they are offered to send it on. Everybody else just talks.
+    talk among colleagues, and they are offered to send it on. Everybody else just talks. A mere
+    thank-you asks nothing and answers nothing.
     """
     number = query_above(signal.event, uow)
     query = look_up(uow, number) if number is not None else None
-    if query is None or not rules.says_something(signal.words):
+    if query is None or not rules.says_something(signal.words) or signal.is_courtesy:
         return None
     said = Said(signal.person, signal.words, signal.place, signal.event.at, signal.now)
     if signal.person.id == query.asker_id:
@@ -174,10 +205,11 @@ def _more(said: Said, uow: UnitOfWork, query: Query) -> Answer | None:
     if query.state != "resolved":
         add_more(said, uow, query)
         return None
+    known = {"reason": said.words} if len(said.words) <= FITS_A_BUTTON else {}
     again = Button(
         label=text("queries.button.reopen"),
         command="reopen",
-        arguments={"query": short_id(query), "reason": said.words[:SHOWN_IN_BUTTON]},
+        arguments={"query": short_id(query), **known},
         style="primary",
     )
     title = text("queries.thread.resolved", id=short_id(query))
@@ -185,7 +217,9 @@ def _more(said: Said, uow: UnitOfWork, query: Query) -> Answer | None:
 
 
 def _offer_to_send(said: Said, query: Query) -> Answer:
-    id, words = short_id(query), said.words[:SHOWN_IN_BUTTON]
+    id, words = short_id(query), said.words
+    if len(words) > FITS_A_BUTTON:
+        return Answer(words=text("queries.thread.too_long", id=id), private=True)
     send = Button(
         label=text("queries.thread.reply"),
         command="reply",
@@ -195,8 +229,9 @@ def _offer_to_send(said: Said, query: Query) -> Answer:
     keep = Button(
         label=text("queries.thread.note"), command="note", arguments={"query": id, "note": words}
     )
-    shown = typed(rules.shorten(said.words, notices.SHOWN_ON_CARD))
-    card = Card(title=text("queries.thread.send", id=id), body=(shown,), buttons=(send, keep))
+    card = Card(
+        title=text("queries.thread.send", id=id), body=(typed(words),), buttons=(send, keep)
+    )
     return Answer(card=card, private=True)
 
 
@@ -204,40 +239,42 @@ def _offer_to_send(said: Said, query: Query) -> Answer:
 
 
 def edited(signal: Signal, uow: UnitOfWork) -> Answer | None:
-    """The asker changed the message that is the question: the question changes with it."""
+    """Whoever wrote the message that is the question changed it: the question changes with it."""
     query = _opened_by(signal, uow)
     if query is None or query.state == "resolved" or not rules.says_something(signal.words):
         return None
-    if signal.person.id != query.asker_id or signal.words == query.question:
+    event = signal.event
+    author = uow.queries.author_of(event.platform, event.message)
+    if signal.person.id not in (author, query.asker_id) or signal.words == query.question:
         return None
     query.question = signal.words
-    entry = uow.queries.note(query.id, "edit", signal.person.id, signal.words, signal.event.at)
-    line = text("queries.line.edited", id=short_id(query), asker=signal.person.name)
+    entry = uow.queries.note(query.id, "edit", signal.person.id, signal.words, event.at)
+    line = text("queries.line.edited", id=short_id(query), person=signal.person.name)
     notices.update_cards(uow, query, f"edited/{entry.id}", line, signal.place, signal.now)
     return None
 
 
 def deleted(signal: Signal, uow: UnitOfWork) -> Answer | None:
-    """The message that is the question is gone: its asker is asked whether the matter is settled.
+    """The message that is the question is gone: its author is asked whether the matter is settled.
 
-    The clock runs on until they say so; whoever has the query is told.
+    The clock runs on until somebody says so; whoever has the query is told. Nobody knows who
+    deleted it, and what was deleted is not said again.
     """
     query = _opened_by(signal, uow)
     if query is None or query.state == "resolved":
         return None
     entry = uow.queries.note(query.id, "erase", signal.person.id, "", signal.event.at)
     id = short_id(query)
-    question = typed(rules.shorten(query.question))
     settled = Button(
         label=text("queries.thread.settled"), command="resolve", arguments={"query": id}
     )
-    ask = Card(title=text("queries.thread.deleted", id=id), body=(question,), buttons=(settled,))
-    to = ToPerson(person_id=query.asker_id)
+    ask = Card(title=text("queries.thread.deleted", id=id), buttons=(settled,))
+    to = ToPerson(person_id=signal.person.id)
     uow.outbox.put(Send(to=to, key=f"{id}/erased/{entry.id}", card=ask), signal.now)
-    title = text("queries.news.deleted", id=id, person=uow.people.get(query.asker_id).name)
-    told = Card(title=title, body=(question,), buttons=(notices.button(query, "reply"),))
+    title = text("queries.news.deleted", id=id, person=signal.person.name)
+    told = Card(title=title, buttons=(notices.button(query, "reply"),))
     key = f"{id}/erased/{entry.id}/told"
-    tell_owner_or_board(uow, query, lines(title, question), told, key, signal.now)
+    tell_owner_or_board(uow, query, title, told, key, signal.now)
     return None
 
 

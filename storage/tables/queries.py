@@ -19,6 +19,12 @@ class Query(Base):
         Index("ix_queries_team_id_state", "team_id", "state"),
         Index("ix_queries_owner_id_state", "owner_id", "state"),
         Index("ix_queries_asker_id", "asker_id"),
+        Index(
+            "ix_queries_thread",
+            "thread",
+            sqlite_where=text("thread != ''"),
+            postgresql_where=text("thread != ''"),
+        ),
         # The watchdog looks at what is owed, however many queries have been answered.
         Index(
             "ix_queries_owed",
@@ -56,6 +62,8 @@ class Query(Base):
     """The keys of the messages that carry its card, so that each change reaches all of them."""
     follows_id: Mapped[int | None] = mapped_column(ForeignKey("queries.id"))
     """The resolved query that this one takes up again, too late to reopen it."""
+    thread: Mapped[str] = mapped_column(String(300), default="")
+    """The handle of the thread in which the asker reads, where there is one."""
 
 
 class QueryMessage(Base):
@@ -71,6 +79,8 @@ class QueryMessage(Base):
     query_id: Mapped[int] = mapped_column(ForeignKey("queries.id"))
     platform: Mapped[str] = mapped_column(String(20))
     handle: Mapped[str] = mapped_column(String(300))
+    author_id: Mapped[int] = mapped_column(ForeignKey("persons.id"))
+    """Who wrote it: the asker, or a colleague who asked for them."""
 
 
 class QueryEntry(Base):

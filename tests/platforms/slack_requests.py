@@ -238,6 +238,7 @@ class RequestBuilder:
                 "message_ts": message.ts,
                 "channel_id": message.channel,
                 "is_ephemeral": message.ephemeral_to is not None,
+                **({"thread_ts": message.thread_ts} if message.thread_ts else {}),
             },
             "channel": {"id": place.id, "name": place.name_on_the_wire},
             "response_url": self._response_url(kind, user, place.id, message),

@@ -145,6 +145,20 @@ class SlackStage(Stage):
     def has_form(self, name: str) -> bool:
         return self._open_view(name) is not None
 
+    @property
+    def refusals(self) -> dict[str, str]:
+        """What the next call of each method meets."""
+        return self._api.refusals
+
+    @property
+    def watch(self) -> Callable[[str], object]:
+        """Is told of each method that is called."""
+        return self._api.watch
+
+    @watch.setter
+    def watch(self, seen: Callable[[str], object]) -> None:
+        self._api.watch = seen
+
     def fail_next(self, *failures: DeliveryFailed) -> None:
         self._api.failures.extend(failures)
 

@@ -83,6 +83,9 @@ class DirectApi(SlackApi):
         self._web_api = web_api
         self.failures: list[DeliveryFailed] = []
         """What the next messages meet, in order."""
+        self.refusals: dict[str, str] = {}
+        """What the next call of a method meets."""
+        self.watch: Callable[[str], object] = lambda _method: None
         # On a clock that stands still nobody's turn would ever come: each look is an hour later.
         self.limits = Limits(count(step=3600.0).__next__)
         found = web_api.auth_test({})
@@ -95,6 +98,9 @@ class DirectApi(SlackApi):
         """Nothing was opened."""
 
     async def ask(self, method: str, arguments: dict[str, Any], *, quietly: bool = False) -> Told:
+        self.watch(method)
+        if method in self.refusals:
+            raise SlackRefused(self.refusals.pop(method), 200, None)
         if self.failures and method in SAYING:
             raise self.failures.pop(0)
         sent = _as_form(arguments) if METHODS[method].as_form else arguments

@@ -24,9 +24,13 @@ def upgrade() -> None:
         sa.Column("query_id", number, nullable=False),
         sa.Column("platform", sa.String(length=20), nullable=False),
         sa.Column("handle", sa.String(length=300), nullable=False),
+        sa.Column("author_id", number, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_query_messages")),
         sa.ForeignKeyConstraint(
             ["query_id"], ["queries.id"], name=op.f("fk_query_messages_query_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["persons.id"], name=op.f("fk_query_messages_author_id")
         ),
         sa.UniqueConstraint("platform", "handle", name=op.f("uq_query_messages_platform_handle")),
     )
@@ -39,6 +43,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("platform", "user_id", name=op.f("pk_pages")),
     )
     op.create_index("ix_outbox_handle", "outbox", ["handle"])
+    op.add_column(
+        "queries",
+        sa.Column("thread", sa.String(length=300), nullable=False, server_default=""),
+    )
+    op.create_index(
+        "ix_queries_thread",
+        "queries",
+        ["thread"],
+        sqlite_where=sa.text("thread != ''"),
+        postgresql_where=sa.text("thread != ''"),
+    )
     op.add_column("identities", sa.Column("told_locale", sa.String(length=10)))
     op.add_column("identities", sa.Column("told_zone", sa.String(length=64)))
 
@@ -46,6 +61,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("identities", "told_zone")
     op.drop_column("identities", "told_locale")
+    op.drop_index("ix_queries_thread", "queries")
+    op.drop_column("queries", "thread")
     op.drop_index("ix_outbox_handle", "outbox")
     op.drop_table("pages")
     op.drop_table("query_messages")
