@@ -241,3 +241,62 @@ async def test_people_do_not_wait_behind_a_hundred_reminders(small: Small) -> No
     await small.delivery.drain()
     assert len(small.postbox.taken) == 151
     assert ("G1", "an answer") in small.postbox.taken[:100]
+
+
+def attempts(small: Small) -> list[int]:
+    with small.uow() as uow:
+        return list(
+            uow.session.scalars(
+                outbox.select().with_only_columns(outbox.c.attempts).order_by(outbox.c.id)
+            )
+        )
+
+
+async def test_what_is_not_its_turn_yet_was_no_attempt(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method's own pace sends messages away as often as it likes: none is given up for that, and
+    each comes back after the time it was told, in its order.
+    """
+    monkeypatch.setattr(bot.outbox, "TRIES", 2)
+    paced = DeliveryFailed("paced", "chat.update: not its turn yet", after=5)
+    small.postbox.failures["G1"] = [paced] * 4
+    put(small, "first")
+    put(small, "second")
+    put(small, "elsewhere", to=OTHER)
+    for turn in range(4):
+        small.clock.push_to(MORNING + timedelta(seconds=5 * turn))
+        await small.delivery.drain()
+        assert small.postbox.taken == [("G2", "elsewhere")]
+        assert len(small.postbox.failures["G1"]) == 3 - turn
+        await small.delivery.drain()
+        assert len(small.postbox.failures["G1"]) == 3 - turn, "not before its time"
+        assert attempts(small) == [0, 0, 1]
+    small.clock.push_to(MORNING + timedelta(seconds=20))
+    await small.delivery.drain()
+    assert small.postbox.taken == [("G2", "elsewhere"), ("G1", "first"), ("G1", "second")]
+    assert attempts(small) == [1, 1, 1]
+
+
+async def test_a_doubt_outlives_a_turn_that_was_not_its(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who only waited has not found out what became of the first attempt."""
+    tried: list[tuple[int, bool]] = []
+    send = small.postbox.send
+
+    async def note(outgoing: Outgoing, reader: Reader) -> str:
+        tried.append((outgoing.attempt, outgoing.uncertain_since is not None))
+        return await send(outgoing, reader)
+
+    monkeypatch.setattr(small.postbox, "send", note)
+    small.postbox.failures["G1"] = [
+        DeliveryFailed("unknown", "the line broke", after=1),
+        *[DeliveryFailed("paced", "not its turn yet", after=1) for _ in range(3)],
+    ]
+    put(small, "perhaps")
+    for second in range(6):
+        small.clock.push_to(MORNING + timedelta(seconds=second))
+        await small.delivery.drain()
+    assert tried == [(1, False), *[(2, True)] * 4]
+    assert states(small) == ["sent"]

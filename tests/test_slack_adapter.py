@@ -1,120 +1,62 @@
-"""Slack's people against the adapter, over HTTP: what they see of commands, buttons and forms."""
+"""Slack's people against the adapter, over both transports: what they see of commands, buttons and
+forms. What only requests have (signatures, statuses, challenges) is tried over HTTP alone.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from slack_sdk.web.async_client import AsyncWebClient
-from starlette.applications import Starlette
 
 from adapters import PLATFORMS
-from adapters.contract import Adapter, Receive
 from adapters.slack import adapter as slack_adapter
 from adapters.slack import make_slack
-from adapters.slack.adapter import SlackAdapter
-from adapters.slack.api import Identity
-from adapters.slack.bolt import Bolt
 from bot.clock import WallClock
-from bot.messages import (
-    Answer,
-    Button,
-    Card,
-    Event,
-    Form,
-    FormField,
-    Reply,
-    Words,
-    text,
-)
+from bot.messages import Answer, Button, Card, Event, Form, FormField, Reply
 from bot.settings import Settings
-from bot.web import platform_routes
 from bot.words import reader_for
-from tests.platforms.served import served
-from tests.platforms.slack import ServerError, SignedRequest, SlackError, Slow, StandInSlack
-
-FORM = "application/x-www-form-urlencoded"
-
-
-def said(words: str) -> Words:
-    return text("said", words=words)
-
-
-def reply(**more: Any) -> Reply:
-    at = datetime.now(UTC)
-    return Reply(locale="en", zone="Asia/Shanghai", at=at, **more)
-
-
-def answer(words: str, **more: Any) -> Reply:
-    return reply(answer=Answer(words=said(words), **more))
-
-
-class Recorder:
-    """Stands where dispatch stands: remembers what came, and answers what it is told to."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        self.events: list[Event] = []
-        self.answering: Callable[[Event], Reply | None] = lambda event: answer(
-            f"heard {event.text}"
-        )
-
-    async def __call__(self, event: Event) -> Reply | None:
-        self.events.append(event)
-        return self.answering(event)
+from tests.platforms.slack import (
+    Message,
+    ServerError,
+    SignedRequest,
+    SlackError,
+    Slow,
+    StandInSlack,
+)
+from tests.slack_stage import (
+    FORM,
+    TRANSPORTS,
+    Recorder,
+    answer,
+    at_work,
+    make_adapter,
+    populated,
+    reach,
+    reply,
+    said,
+    staged,
+)
 
 
-@contextmanager
-def at_work(adapter: Adapter, recorder: Recorder) -> Iterator[str]:
-    """The adapter behind the real web room; gives the address that Slack calls."""
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await adapter.start(recorder)
-        yield
-        await adapter.stop()
-
-    routes = platform_routes({adapter.name: adapter}, recorder, WallClock())
-    with served(Starlette(routes=routes, lifespan=lifespan)) as url:
-        yield f"{url}/slack/events"
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def stage(request: pytest.FixtureRequest) -> Iterator[tuple[StandInSlack, Recorder]]:
+    with staged(request.param) as made:
+        yield made
 
 
-def make_adapter(slack: StandInSlack, api_url: str = "") -> SlackAdapter:
-    secrets = ("the next secret", slack.signing_secret)
-    return SlackAdapter(
-        slack.token, secrets, api_url or slack.api_url, lambda: datetime.now(UTC), reader_for
-    )
-
-
-def populated() -> StandInSlack:
-    standin = StandInSlack()
-    standin.add_user("U1", "wang")
-    standin.add_user("U2", "小李")
-    standin.add_channel("C1", "rooms", ["U1", "U2"])
-    standin.add_channel("G1", "office", ["U1", "U2"], private=True)
-    return standin
-
-
-@pytest.fixture(scope="module")
-def stage() -> Iterator[tuple[StandInSlack, Recorder]]:
-    recorder = Recorder()
-    with populated() as standin, at_work(make_adapter(standin), recorder) as url:
-        standin.deliver_to(url)
-        yield standin, recorder
+over_http = pytest.mark.parametrize("stage", ["http"], indirect=True)
+over_a_socket = pytest.mark.parametrize("stage", ["socket"], indirect=True)
 
 
 @pytest.fixture
 def slack(stage: tuple[StandInSlack, Recorder]) -> StandInSlack:
     stage[0].faults.clear()
+    stage[0].patience = 3.0
     return stage[0]
 
 
@@ -146,6 +88,11 @@ def test_a_command_in_a_group(slack: StandInSlack, recorder: Recorder) -> None:
     assert event.at == event.received_at
     assert found.response_type == "in_channel"
     assert "co <now>?" in slack.reads("U2")[-1]
+
+
+@over_http
+def test_the_type_of_an_answer(slack: StandInSlack, recorder: Recorder) -> None:
+    found = slack.command("U1", "/ask", "x", channel="C1")
     assert found.response is not None
     assert found.response.headers["content-type"] == "application/json; charset=utf-8"
 
@@ -163,12 +110,6 @@ def test_a_command_in_a_direct_message(slack: StandInSlack, recorder: Recorder) 
     event = recorder.events[-1]
     assert (event.chat.kind, event.chat.id, event.text) == ("direct", "U1", "checkin")
     assert (found.response_type, found.text) == ("ephemeral", "heard checkin")
-
-
-def test_the_word_payload_in_a_command(slack: StandInSlack, recorder: Recorder) -> None:
-    """slack-bolt 1.30 drops it; see tests/test_standin_slack_inbound.py."""
-    found = slack.command("U1", "/ask", "why is the payload={} empty?", channel="C1")
-    assert found.text == "heard ask why is the payload={} empty?"
 
 
 def test_a_repeated_request_has_the_same_key(slack: StandInSlack, recorder: Recorder) -> None:
@@ -204,7 +145,7 @@ def posted(slack: StandInSlack, recorder: Recorder, *buttons: Button) -> Any:
 
 def test_a_press(slack: StandInSlack, recorder: Recorder) -> None:
     card = posted(slack, recorder, CLAIM)
-    before = len(slack.calls)
+    before = len(slack.all_messages() + slack.ephemerals)
     found = slack.press("U1", card, "Claim")
     assert found.error is None
     assert found.response is not None
@@ -214,7 +155,8 @@ def test_a_press(slack: StandInSlack, recorder: Recorder) -> None:
     assert (event.chat.id, event.user.id) == ("C1", "U1")
     assert event.at <= event.received_at
     # The answer is the outbox's: it must outlive a crash, and nothing is said twice.
-    assert len(slack.calls) == before
+    assert len(slack.all_messages() + slack.ephemerals) == before
+    assert slack.calls_of("response_url") == []
 
 
 def test_the_same_press_twice_and_two_presses(slack: StandInSlack, recorder: Recorder) -> None:
@@ -292,25 +234,108 @@ def test_a_form_that_does_not_open(
     card = posted(slack, recorder, CLAIM)
     recorder.answering = lambda _event: reply(form=ASKED)
     assert slack.press("U1", card, "Claim").error is None
+    # A press has no response that a person could read, so it is whispered at once.
+    told = slack.ephemerals[-1]
+    assert (told.channel, told.ephemeral_to) == ("C1", "U1")
+    assert slack.plain(told).startswith("The form did not open.")
 
 
 # --- what else Slack sends
 
 
+@over_http
 def test_challenges_and_checks(slack: StandInSlack, recorder: Recorder) -> None:
     assert slack.url_verification("3eZbrw1aB").body == {"challenge": "3eZbrw1aB"}
     assert slack.ssl_check().status_code == 200
     assert slack.url_verification(secret="wrong").status_code == 401
-    assert slack.ssl_check(signature=None).status_code == 401
     assert recorder.events == []
 
 
 def test_what_means_nothing_to_the_bot_is_taken(slack: StandInSlack, recorder: Recorder) -> None:
-    assert [found.status_code for found in slack.say("U1", "C1", "hello")] == [200]
-    assert slack.event({"type": "reaction_added", "user": "U1"}).status_code == 200
-    assert slack.shortcut("U1", "escalate").status_code == 200
-    assert slack.event({"type": "message", "user": "U0BANZHANG", "bot_id": "B1"}).status_code == 200
-    assert recorder.events == []
+    """Taken all the same: what is not acknowledged comes again, and at last nothing comes."""
+    (chat,) = slack.say("U1", "C1", "lunch?")
+    (bot,) = slack.bot_says("C1", "3 meetings today")
+    message = slack.messages("C1")[-2]
+    taken = [
+        chat,
+        bot,
+        slack.edit("U2", person_says(slack, "U2", "tihs"), "this"),
+        slack.unreact("U1", reacted(slack, message)),
+        slack.event({"type": "emoji_changed", "subtype": "add"}),
+        slack.event({"type": "message", "subtype": "channel_topic", "user": "U1", "text": "x"}),
+        slack.event({"type": "message", "user": "U0BANZHANG", "bot_id": "B1"}),
+        slack.shortcut("U1", "of_another_day"),
+        slack.shortcut("U1", "of_another_day", message),
+    ]
+    assert [found.error for found in taken] == [None] * len(taken)
+    assert [event.kind for event in recorder.events] == ["edited", "reaction"]
+
+
+def person_says(slack: StandInSlack, user: str, words: str) -> Message:
+    slack.say(user, "C1", words)
+    return slack.last_message("C1")
+
+
+def reacted(slack: StandInSlack, message: Message) -> Message:
+    assert slack.react("U1", message).error is None
+    return message
+
+
+def test_a_direct_message_needs_no_mention(slack: StandInSlack, recorder: Recorder) -> None:
+    assert [found.error for found in slack.say("U1", None, "checkin")] == [None]
+    (event,) = recorder.events
+    assert (event.chat.kind, event.chat.id, event.chat.thread) == ("direct", "U1", None)
+    assert event.addressed
+
+
+def test_what_is_said_in_a_thread_may_be_an_answer(slack: StandInSlack, recorder: Recorder) -> None:
+    card = posted(slack, recorder, CLAIM)
+    assert [found.error for found in slack.say("U2", "C1", "room 3", thread_ts=card.ts)] == [None]
+    (event,) = recorder.events
+    assert not event.addressed
+    assert event.under == f"C1:{card.ts}"
+    assert event.chat.thread == card.ts
+
+
+def test_what_a_message_is_answered_goes_by_the_outbox(
+    slack: StandInSlack, recorder: Recorder
+) -> None:
+    """There is no response a person could read: nothing is said by the adapter itself."""
+    before = len(slack.calls_of("chat.postMessage"))
+    (found,) = slack.say("U1", None, "me")
+    assert found.text == ""
+    assert len(slack.calls_of("chat.postMessage")) == before
+
+
+def test_a_reaction_that_matters_is_told_again_with_its_message(
+    slack: StandInSlack, recorder: Recorder
+) -> None:
+    message = person_says(slack, "U2", "who has the & key, @wang?")
+    recorder.answering = lambda event: reply(wants_more=not event.text)
+    assert slack.react("U1", message, "question").error is None
+    first, second = recorder.events
+    assert (first.kind, first.emoji, first.text) == ("reaction", "question", "")
+    assert first.key == second.key
+    assert second.text == "who has the & key, \ue0000\ue001?"
+    assert second.author is not None
+    assert (second.user.id, second.author.id, second.author.name) == ("U1", "U2", "小李")
+    assert second.chat.thread == message.ts
+
+
+def test_a_message_shortcut_opens_its_form(slack: StandInSlack, recorder: Recorder) -> None:
+    message = person_says(slack, "U2", "who has the key?")
+    recorder.answering = lambda _event: reply(form=ASKED)
+    assert slack.shortcut("U1", "escalate_message", message).error is None
+    (event,) = recorder.events
+    assert (event.kind, event.command) == ("button", "escalate")
+    assert event.arguments["question"] == "who has the key?"
+    assert slack.open_view("U1").content["callback_id"] == "reply"
+
+
+def test_ones_own_page_is_asked_for(slack: StandInSlack, recorder: Recorder) -> None:
+    assert slack.open_home("U2").error is None
+    assert slack.open_home("U2", tab="messages").error is None
+    assert [(one.kind, one.user.id) for one in recorder.events] == [("page", "U2")]
 
 
 ODD: dict[str, Any] = {
@@ -325,6 +350,7 @@ ODD: dict[str, Any] = {
 }
 
 
+@over_http
 @pytest.mark.parametrize("payload", ODD.values(), ids=ODD)
 def test_an_odd_payload_is_never_our_failure(
     slack: StandInSlack, recorder: Recorder, payload: dict[str, Any]
@@ -339,6 +365,18 @@ def test_an_odd_payload_is_never_our_failure(
     assert recorder.events == []
 
 
+@over_a_socket
+@pytest.mark.parametrize("payload", ODD.values(), ids=ODD)
+def test_an_odd_payload_in_an_envelope_does_not_come_again(
+    slack: StandInSlack, recorder: Recorder, payload: dict[str, Any]
+) -> None:
+    envelope = {"envelope_id": f"odd {payload}", "type": "interactive", "payload": payload}
+    delivery = slack.socket.deliver(envelope, slack.patience)
+    assert (delivery.error, delivery.answer) == (None, {})
+    assert recorder.events == []
+
+
+@over_http
 def test_who_is_not_slack(slack: StandInSlack, recorder: Recorder) -> None:
     now = int(time.time())
     refused = [
@@ -359,13 +397,6 @@ def test_who_is_not_slack(slack: StandInSlack, recorder: Recorder) -> None:
     assert slack.command("U1", "/ask", "x", secret="the next secret").status_code == 200
 
 
-def test_bolts_own_headers_have_no_power(slack: StandInSlack, recorder: Recorder) -> None:
-    headers = {"X-Slack-Bolt-Lazy-Only": "1", "X-Slack-Bolt-Lazy-Function-Name": "x"}
-    began = time.monotonic()
-    assert slack.command("U1", "/checkin", headers=headers).text == "heard checkin"
-    assert time.monotonic() - began < 1
-
-
 # --- when something is wrong
 
 
@@ -376,8 +407,12 @@ def test_a_failure_inside_is_not_answered_as_done(
         raise OSError("the disk is full of secrets")
 
     recorder.answering = fail
+    by_socket = bool(slack.socket.connections)
+    slack.patience = 0.3 if by_socket else 3.0
     with caplog.at_level(logging.DEBUG, logger="adapters"):
-        assert slack.command("U1", "/checkin").status_code == 503
+        found = slack.command("U1", "/checkin")
+    assert found.status_code == (0 if by_socket else 503)
+    assert found.error is not None
     assert "secrets" not in "".join(one.message for one in caplog.records if "bolt" in one.name)
 
 
@@ -400,37 +435,18 @@ def test_what_comes_in_needs_nothing_of_slacks_api() -> None:
                 assert slack.url_verification("x").body == {"challenge": "x"}
 
 
-def test_variables_of_bolt_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CLIENT_ID", "CLIENT_SECRET", "BOT_TOKEN", "SIGNING_SECRET", "VERIFICATION_TOKEN"):
-        monkeypatch.setenv(f"SLACK_{name}", "xyzz0WbapA4vBCDEFasx0q6G")
+@pytest.mark.parametrize("outage", [Slow(30), ServerError()], ids=lambda one: str(one))
+def test_what_comes_by_a_socket_needs_only_its_address(outage: Any) -> None:
+    """Who we are and who they are may stay unknown for a while."""
     recorder = Recorder()
-    with populated() as slack, at_work(make_adapter(slack), recorder) as url:
-        slack.deliver_to(url)
-        assert slack.command("U1", "/checkin").text == "heard checkin"
-        assert slack.ssl_check().status_code == 200
-        found = slack.command("U1", "/checkin", secret="xyzz0WbapA4vBCDEFasx0q6G")
-        assert found.status_code == 401
-
-
-async def test_our_own_messages_are_not_heard() -> None:
-    """As soon as Slack has told who we are."""
-    heard: list[dict[str, Any]] = []
-    known: list[Identity] = []
-
-    async def hear(payload: dict[str, Any], _at: datetime, _receive: Receive) -> None:
-        heard.append(payload)
-
-    client = AsyncWebClient("xoxb-1", base_url="http://127.0.0.1:1/api/")
-    bolt = Bolt(client, lambda: known[0] if known else None, hear)
-    for event in ({"user": "U0BOT"}, {"bot_id": "B0BOT"}, {"user": "U1"}):
-        payload = {"type": "event_callback", "event": {"type": "message", **event}}
-        await bolt.dispatch(payload, datetime.now(UTC), Recorder())
-    assert len(heard) == 3
-    known.append(Identity("T1", "B0BOT", "U0BOT"))
-    for event in ({"user": "U0BOT"}, {"bot_id": "B0BOT"}, {"user": "U1"}):
-        payload = {"type": "event_callback", "event": {"type": "message", **event}}
-        await bolt.dispatch(payload, datetime.now(UTC), Recorder())
-    assert [one["event"].get("user") for one in heard[3:]] == ["U1"]
+    with populated() as slack:
+        for method in ("auth.test", "users.info"):
+            slack.faults.every(1, outage, method)
+        with at_work(make_adapter(slack, by_socket=True), recorder) as url:
+            reach(slack, "socket", url)
+            began = time.monotonic()
+            assert slack.command("U1", "/checkin").text == "heard checkin"
+            assert time.monotonic() - began < 1
 
 
 # --- the settings

@@ -10,7 +10,8 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,10 +71,11 @@ class Posting:
     # https://docs.slack.dev/reference/methods/users.info
     async def _is_gone(self, address: Address) -> bool:
         """Whether the account really is deleted: much hangs on it, and the codes are vague."""
-        if address.kind == "group":
+        user_id = address.only_for if address.kind == "group" else address.id
+        if user_id is None:
             return False
         try:
-            found = await self._api.call("users.info", {"user": address.id}, quietly=True)
+            found = await self._api.call("users.info", {"user": user_id}, quietly=True)
         except SlackRefused as refused:
             return refused.code == "user_not_found"
         except DeliveryFailed:
@@ -190,12 +192,14 @@ class Posting:
         assert outgoing.file is not None
         content = outgoing.file.content.encode()
         wanted = {"filename": outgoing.file.name, "length": len(content)}
-        place = await self._api.send("files.getUploadURLExternal", wanted)
-        await self._api.upload(str(place.get("upload_url", "")), content)
+        with _nothing_said_yet():
+            channel = await self._channel(outgoing)
+            place = await self._api.send("files.getUploadURLExternal", wanted)
+            await self._api.upload(str(place.get("upload_url", "")), content)
         said = encode.message(outgoing, reader)
         done = {
             "files": json.dumps([{"id": place.get("file_id"), "title": outgoing.file.name}]),
-            "channel_id": await self._channel(outgoing),
+            "channel_id": channel,
             "initial_comment": said["text"],
         }
         if outgoing.address.thread:
@@ -207,13 +211,8 @@ class Posting:
 
     async def _found(self, outgoing: Outgoing, since: datetime) -> str | None:
         """The handle of the message, if an earlier attempt was taken after all."""
-        try:
+        with _nothing_said_yet():
             return await self._find(outgoing, since)
-        except DeliveryFailed as failed:
-            if failed.outcome == "unknown":
-                # A look that failed has said nothing, so this attempt leaves no new doubt.
-                failed.outcome = "retry"
-            raise
 
     async def _find(self, outgoing: Outgoing, since: datetime) -> str | None:
         channel, thread = await self._channel(outgoing), outgoing.address.thread
@@ -248,6 +247,17 @@ class Posting:
         if not isinstance(channel, dict) or not isinstance(channel.get("id"), str):
             raise DeliveryFailed("unknown", "an odd answer: no channel")
         return str(channel["id"])
+
+
+@contextmanager
+def _nothing_said_yet() -> Iterator[None]:
+    """What fails in here leaves no doubt: people have seen nothing of it."""
+    try:
+        yield
+    except DeliveryFailed as failed:
+        if failed.outcome == "unknown":
+            failed.outcome = "retry"
+        raise
 
 
 def _directly(outgoing: Outgoing) -> Outgoing:

@@ -225,7 +225,7 @@ class SocketMode:
 
     def _after_failure(self, error: Exception, failures: int) -> float:
         """Seconds to wait before the next try."""
-        self._why = str(error) or type(error).__name__
+        self._why = _why(error)
         wait = self._pause(failures)
         if isinstance(error, SlackRefused):
             if error.code in NEEDS_A_PERSON:
@@ -378,6 +378,14 @@ class SocketMode:
             with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
                 async with asyncio.timeout(self._timings.ping):
                     await line.socket.ping()
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, without the address: the ticket in it would open a connection."""
+    if isinstance(error, SlackRefused | DeliveryFailed) or type(error) is ConnectionError:
+        return str(error)
+    status = getattr(error, "status", None)
+    return f"{type(error).__name__} {status}" if status else type(error).__name__
 
 
 def _parsed(text: str) -> Json | None:

@@ -28,6 +28,19 @@ from tests.platforms.slack_faults import (
 from tests.platforms.slack_model import Call, Json, Workspace
 from tests.platforms.slack_scopes import APP_LEVEL, Scopes
 
+# https://docs.slack.dev/apis/web-api#methods — what is written takes JSON, these do not look at it.
+READS_NO_JSON = frozenset(
+    {
+        "conversations.history",
+        "conversations.info",
+        "conversations.members",
+        "conversations.replies",
+        "files.completeUploadExternal",
+        "files.getUploadURLExternal",
+        "users.info",
+        "users.list",
+    }
+)
 LARGEST_BODY = 4 * 2**20
 OPEN = "apps.connections.open"  # the one method that wants the app-level token
 
@@ -96,6 +109,9 @@ class SlackServer:
             await self._stop.wait()
         finally:
             await self.api.socket.stop()
+            # What the kernel took already is accepted first: a connection that is half accepted
+            # when its server closes is forgotten by Python 3.11 and complained of much later.
+            await asyncio.sleep(0.005)
             await runner.cleanup()
 
     # ---- routes
@@ -103,6 +119,8 @@ class SlackServer:
     async def _method(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         args, malformed = await _arguments(request)
+        if method in READS_NO_JSON and request.content_type == "application/json":
+            args = {}
         refusal = self._refusal(request, method, args, malformed)
         if refusal is not None:
             self._note(method, args, refusal["error"])
