@@ -100,6 +100,7 @@ class Bot:
             self.adapters,
             note_evidence,
             outdated,
+            apart=handlers.APART,
         )
         self.delivery = Delivery(self.transactions, self.adapters, clock)
         self.schedule = Schedule(self.dispatch, self.transactions, clock)
@@ -120,6 +121,13 @@ class Bot:
         for platform, user_id in self.settings.admin_accounts():
             if platform not in self.adapters:
                 log.warning("BANZHANG_ADMINS names a platform that is off", platform=platform)
+            if uow.people.is_gone(platform, user_id):
+                log.warning(
+                    "BANZHANG_ADMINS names an account that is gone, which stays without the role",
+                    platform=platform,
+                    account=user_id,
+                )
+                continue
             make_admin(uow, platform, user_id, now)
         upkeep.arm(uow, now)
         if is_sqlite(self.engine):

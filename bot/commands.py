@@ -25,8 +25,8 @@ class Argument:
     """One thing a command needs. Its label and hint are in the catalogues under `arguments.NAME`.
 
     kind: "id" a short id with one of `prefixes` (value: the number), "words" all the rest, "word"
-    one word, "number" digits, "time" a moment (looking `ahead` or `back`), "people" mentioned persons, "choice" one
-    of `choices`.
+    one word, "number" digits, "time" a moment (looking `ahead` or `back`), "people" mentioned
+    persons, "choice" one of `choices`.
     """
 
     name: str

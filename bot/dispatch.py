@@ -52,13 +52,16 @@ class Dispatch:
         adapters: Mapping[str, Adapter],
         evidence: Evidence,
         afterwards: Afterwards,
+        apart: frozenset[str] = frozenset(),
     ) -> None:
+        """Timers of the kinds `apart` share no transaction with the others."""
         self._transactions = transactions
         self._router = router
         self._timers = timers
         self._adapters = adapters
         self._evidence = evidence
         self._afterwards = afterwards
+        self._apart = apart
 
     # --- events ------------------------------------------------------------------------------
 
@@ -228,23 +231,32 @@ class Dispatch:
     # --- ticks -------------------------------------------------------------------------------
 
     async def tick(self, now: datetime) -> int:
-        """Fire what is due, in batches; returns how many fired."""
+        """Fire what is due, in batches, what fires apart last; returns how many fired."""
+        fired = await self._fire_all(now, apart=False)
+        return fired + (await self._fire_all(now, apart=True) if self._apart else 0)
+
+    async def _fire_all(self, now: datetime, *, apart: bool) -> int:
         fired = 0
         while True:
-            batch = await self._transactions.run(lambda uow: self._fire(now, uow))
+            batch = await self._transactions.run(lambda uow: self._fire(now, uow, apart=apart))
             fired += batch
             if batch < TIMERS_PER_COMMIT:
                 return fired
 
-    def _fire(self, now: datetime, uow: UnitOfWork) -> int:
-        due = uow.timers.claim_due(now, TIMERS_PER_COMMIT)
+    def _fire(self, now: datetime, uow: UnitOfWork, *, apart: bool) -> int:
+        if apart:
+            due = uow.timers.claim_due(now, TIMERS_PER_COMMIT, only=self._apart)
+        else:
+            due = uow.timers.claim_due(now, TIMERS_PER_COMMIT, without=self._apart)
         for timer_id, tick in due:
             savepoint = uow.session.begin_nested()
             try:
                 self._timers[tick.kind](tick, uow)
                 savepoint.commit()
-            except Exception:
+            except Exception as error:
                 savepoint.rollback()
+                if in_the_way(error):
+                    raise  # the whole batch is tried again
                 TIMERS_FAILED.labels(tick.kind).inc()
                 log.exception("timer failed", kind=tick.kind, subject=tick.subject, step=tick.step)
                 uow.timers.failed(timer_id, now)

@@ -222,6 +222,10 @@ TIMERS: dict[str, TimerHandler] = {
     "storage.prune": upkeep.prune,
 }
 
+# Timers that events arm while they hold what other timers wait for: fired together with those, both
+# sides would wait for each other.
+APART: frozenset[str] = frozenset((page.REFRESH,))
+
 # The commands that follow a procedure; left alone, they follow the shipped ones.
 PROCEDURAL: Mapping[str, Callable[..., Answer]] = {
     "ask": queries.ask,

@@ -201,12 +201,16 @@ class Outbox:
         if address is None:
             address = Address(platform=NOBODY, kind="person", id=send.key)
         queue = f"{address.platform}:{address.kind}:{address.id}"
-        if address.kind == "page":
-            self._supersede(outbox.c.address == queue)
+        is_page = address.kind == "page"
+        if is_page:
+            # First the address, then its rows, as `lease` and `record` take them.
+            self._ready(queue, PRIORITIES[send.priority], now)
+            self._clear_page(queue)
         row = {
             "address": queue,
             "key": key,
-            "name": send.key,
+            # The rows of a page are found by whose it is.
+            "name": queue if is_page else send.key,
             "body": self._cipher.seal(self._addressed(send, address).model_dump_json()),
             "locale": locale,
             "zone": zone,
@@ -244,6 +248,13 @@ class Outbox:
         """Something newer takes the place of those that have not left yet."""
         self._session.execute(
             update(outbox).where(those, outbox.c.state == "pending").values(state="superseded")
+        )
+
+    def _clear_page(self, queue: str) -> None:
+        """A page is only ever what was drawn last: nothing before it is sent or kept."""
+        self._supersede(outbox.c.name == queue)
+        self._session.execute(
+            delete(outbox).where(outbox.c.name == queue, outbox.c.state.not_in(WAITING))
         )
 
     def _ready(self, queue: str, priority: int, now: datetime) -> None:
@@ -367,23 +378,33 @@ class Outbox:
         if ours is None:
             return False
         self._free(outcome.queue, outcome.ready_at or now)
-        if outcome.state in ("dead", "unknown"):
+        if outcome.state in ("dead", "unknown") and not _is_page(outcome.queue):
             self._timers.arm("message.dead", f"M{outcome.id}", "tell", now)
         if outcome.state == "dead":
             self._say_directly(outcome.id, now)
         if outcome.gone is not None:
-            subject = f"{outcome.gone.platform}/{outcome.gone.id}"
+            subject = f"{outcome.gone.platform}/{outcome.gone.only_for or outcome.gone.id}"
             self._timers.arm("account.gone", subject, "leave", now)
         return True
 
     def _say_directly(self, message_id: int, now: datetime) -> None:
-        """What cannot be said in a group reaches its reader all the same, where one is named."""
+        """What cannot be said in a group reaches its reader all the same, where one is named and
+        can be reached; the message itself has then been replaced, and is not to be said again.
+        """
         row = self.get(message_id)
         body = self._body(row.body) if row is not None else None
         if row is None or body is None or body.or_else is None:
             return
+        if self._people.address(body.or_else.person_id) is None:
+            return
         key = f"{row.name}/direct"
         self.put(Send(to=body.or_else, key=key, words=body.words, card=body.card), now)
+        self._replaced(message_id)
+
+    def _replaced(self, message_id: int) -> None:
+        self._session.execute(
+            update(outbox).where(outbox.c.id == message_id).values(state="superseded")
+        )
 
     def _free(self, queue: str, ready_at: datetime) -> None:
         """End an address's lease; it is ready again at `ready_at` when something waits."""
@@ -454,19 +475,53 @@ class Outbox:
         body = self._body(stored)
         return body.address if body is not None else None
 
+    def said_to(self, message_id: int) -> int | None:
+        """The person who read it directly, since it could not be said where it was to go."""
+        row = self.get(message_id)
+        if row is None or row.state != "superseded" or row.error is None:
+            return None
+        body = self._body(row.body)
+        return body.or_else.person_id if body is not None and body.or_else is not None else None
+
     def retry(self, message_id: int, now: datetime) -> bool:
-        """Give a dead or unknown message another life; False when it is neither."""
-        again = self._session.execute(
-            update(outbox)
+        """Give a dead or unknown message another life; False when it is neither, or when something
+        newer has taken its place: then it is superseded.
+        """
+        row = self._session.execute(
+            select(outbox)
             .where(outbox.c.id == message_id, outbox.c.state.in_(("dead", "unknown")))
             .where(outbox.c.address.not_like(f"{NOBODY}:%"))
-            .values(state="pending", attempts=0, error=None)
-            .returning(outbox.c.address, outbox.c.priority)
+            .with_for_update()
         ).one_or_none()
-        if again is None:
+        if row is None:
             return False
-        self._ready(again.address, again.priority, now)
+        if _is_page(row.address) or self._is_outdated(row):
+            self._replaced(message_id)
+            return False
+        self._session.execute(
+            update(outbox)
+            .where(outbox.c.id == message_id)
+            .values(state="pending", attempts=0, error=None)
+        )
+        self._ready(row.address, row.priority, now)
         return True
+
+    def _is_outdated(self, row: Any) -> bool:
+        """Whether people read, or are about to read, something newer in its place.
+
+        An original may still go first when all that would change it has not arrived either.
+        """
+        is_original = row.edits_id is None
+        newer = self._session.scalar(
+            select(outbox.c.id)
+            .where(
+                outbox.c.edits_id == (row.id if is_original else row.edits_id),
+                outbox.c.id > row.id,
+                outbox.c.state.not_in(("dead", "superseded") if is_original else ("dead",)),
+            )
+            .limit(1)
+        )
+        return newer is not None
 
     def count(self, *states: str) -> int:
         """How many messages are in these states."""
@@ -484,6 +539,10 @@ class Outbox:
         self._session.execute(
             delete(outbox).where(outbox.c.created_at < now - KEPT, outbox.c.state.not_in(WAITING))
         )
+
+
+def _is_page(queue: str) -> bool:
+    return queue.split(":", 2)[1] == "page"
 
 
 def _of(platforms: Iterable[str]) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, and_, bindparam, delete, event, inspect, or_, select
+from sqlalchemy import Boolean, and_, bindparam, delete, event, inspect, or_, select, update
 from sqlalchemy.orm import Session, UOWTransaction
 
 from bot.messages import Address
@@ -97,14 +97,26 @@ class Pages:
         return [Address(platform=row.platform, kind="page", id=row.user_id) for row in rows]
 
     def outdated(self) -> Sequence[int]:
-        """Persons with a page on which this transaction has changed something."""
+        """Persons with a page on which this transaction has changed something, in order."""
         self._session.flush()
         persons: set[int] = self._session.info.pop(PERSONS, set())
         teams: set[int] = self._session.info.pop(TEAMS, set())
         if not persons and not teams:
             return []
         touched = {"persons": sorted(persons), "teams": sorted(teams), "any_team": bool(teams)}
-        return self._session.scalars(OPENED, touched).all()
+        # In one order for all, so that of two who arm the same timers none waits for the other.
+        return sorted(self._session.scalars(OPENED, touched))
+
+    def shows(self, address: Address, digest: str) -> bool:
+        """Remember what an account is shown now; False when that is what it was shown last."""
+        changed = self._session.execute(
+            update(pages)
+            .where(pages.c.platform == address.platform, pages.c.user_id == address.id)
+            .where(or_(pages.c.shown.is_(None), pages.c.shown != digest))
+            .values(shown=digest)
+            .returning(pages.c.user_id)
+        ).scalar()
+        return changed is not None
 
     def close(self, platform: str, user_id: str) -> None:
         """The account is gone, and its page with it."""

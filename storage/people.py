@@ -144,6 +144,15 @@ class People:
         ).scalar()
         return gone is not None
 
+    def is_gone(self, platform: str, user_id: str) -> bool:
+        """Whether the platform has said of a known account that it is there no more."""
+        reachable = self._session.scalar(
+            select(Identity.reachable).where(
+                Identity.platform == platform, Identity.user_id == user_id
+            )
+        )
+        return reachable is False
+
     def told(self, platform: str, user: User) -> bool:
         """Take over what the platform tells of a known account, which is there (again).
 

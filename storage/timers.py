@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,16 @@ def _arm(insert: Insert) -> Any:
     return new.on_conflict_do_update(index_elements=["kind", "subject", "step"], set_=moved)
 
 
+def _arm_unless_waiting(insert: Insert) -> Any:
+    new = insert(timers)
+    moved = {name: new.excluded[name] for name in ("due_at", "wake_at", "attempts", "fired_at")}
+    return new.on_conflict_do_update(
+        index_elements=["kind", "subject", "step"],
+        set_=moved,
+        where=timers.c.fired_at.is_not(None),
+    )
+
+
 class Timers:
     """Rows of (kind, subject, step), UNIQUE."""
 
@@ -33,16 +43,41 @@ class Timers:
 
     def arm(self, kind: str, subject: str, step: str, due_at: datetime) -> None:
         """Make `kind` happen at `due_at`; the same three names again only move it."""
+        self._write(_arm, kind, subject, step, due_at)
+
+    def arm_unless_waiting(self, kind: str, subject: str, step: str, due_at: datetime) -> None:
+        """The same, but one that waits already keeps its time: what goes on and on would put it
+        off for ever.
+        """
+        self._write(_arm_unless_waiting, kind, subject, step, due_at)
+
+    def _write(
+        self, how: Callable[[Insert], Any], kind: str, subject: str, step: str, due_at: datetime
+    ) -> None:
         row = {"kind": kind, "subject": subject, "step": step, "due_at": due_at, "wake_at": due_at}
         row |= {"attempts": 0, "fired_at": None}
-        self._session.execute(prepared(self._session, _arm), row)
+        self._session.execute(prepared(self._session, how), row)
         self._session.info["armed"] = True
 
-    def claim_due(self, now: datetime, limit: int) -> Sequence[tuple[int, Tick]]:
-        """Take what is due, oldest first, and mark it fired; other replicas skip it."""
+    def claim_due(
+        self,
+        now: datetime,
+        limit: int,
+        *,
+        only: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> Sequence[tuple[int, Tick]]:
+        """Take what is due (of these kinds, or of all but these), oldest first, and mark it fired;
+        other replicas skip it.
+        """
+        wanted = [timers.c.fired_at.is_(None), timers.c.wake_at <= now]
+        if only is not None:
+            wanted.append(timers.c.kind.in_(sorted(only)))
+        if without:
+            wanted.append(timers.c.kind.not_in(sorted(without)))
         due = self._session.execute(
             select(timers.c.id, timers.c.kind, timers.c.subject, timers.c.step, timers.c.due_at)
-            .where(timers.c.fired_at.is_(None), timers.c.wake_at <= now)
+            .where(*wanted)
             .order_by(timers.c.wake_at, timers.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)

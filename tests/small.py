@@ -5,7 +5,7 @@ itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -110,6 +110,7 @@ class Small:
         engine: Engine,
         commands: Sequence[Command] = (),
         timers: Mapping[str, TimerHandler] | None = None,
+        apart: Collection[str] = (),
     ) -> None:
         self.engine = engine
         self.clock = StillClock()
@@ -127,6 +128,7 @@ class Small:
             adapters,
             lambda _uow, _person, _at: None,
             lambda _uow, _now: None,
+            apart=frozenset(apart),
         )
         self.delivery = Delivery(self.transactions, adapters, self.clock)
         with self.uow() as uow:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.contract import DeliveryFailed
-from tests.town import Town
+from tests.town import Town, make_settings
 from tests.workspace import Workspace
 
 
@@ -36,7 +37,7 @@ def test_a_deactivated_account_leaves_the_team(town: Town, slack: Workspace) -> 
     slack.leave_slack("小王")
     assert roles(town, "小王") == frozenset()
     (told,) = [line for line in town.reads("周经理") if "小王" in line]
-    assert "Slack 账号没有了" in told
+    assert "Slack 账号已停用" in told
     assert "H1" in told
     assert "Q1" in told
     # The question is anybody's again, its clock has not moved.
@@ -67,6 +68,26 @@ def test_an_account_that_comes_back(town: Town, slack: Workspace) -> None:
     assert "09:00" in town.say("小王", "签到")
 
 
+def test_an_admin_of_the_environment_who_is_gone_stays_gone(
+    town: Town, slack: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who named them may have forgotten to take them out of BANZHANG_ADMINS."""
+    named = make_settings(BANZHANG_ADMINS=f"slack:{town.account('小林')}")
+    monkeypatch.setattr(town.bot, "settings", named)
+    town.run(town.bot.prepare())
+    assert roles(town, "小林") == {"worker", "admin"}
+    slack.leave_slack("小林")
+    with capture_logs() as logs:
+        town.run(town.bot.prepare())
+    assert roles(town, "小林") == frozenset()
+    (warned,) = [one for one in logs if one["log_level"] == "warning"]
+    assert warned["account"] == town.account("小林")
+    # They come back, and are named still.
+    slack.change_account("小林", deleted=False)
+    town.run(town.bot.prepare())
+    assert roles(town, "小林") == {"admin"}
+
+
 def test_somebody_unknown_is_nobodys_business(town: Town, slack: Workspace) -> None:
     slack.cloud.workspace.add_user("U0STRANGER", "路人")
     slack.cloud.deactivate("U0STRANGER")
@@ -85,7 +106,7 @@ def test_a_message_that_finds_nobody_tells_the_same(town: Town, slack: Workspace
     assert roles(town, "小王") == {"worker", "lead"}
     town.wait(minutes=1)
     assert roles(town, "小王") == frozenset()
-    assert any("小王 的 Slack 账号没有了" in line for line in town.reads("周经理"))
+    assert any("小王 的 Slack 账号已停用" in line for line in town.reads("周经理"))
 
 
 def test_a_vague_refusal_takes_nobody_off_the_roster(town: Town, slack: Workspace) -> None:

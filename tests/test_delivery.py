@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from sqlalchemy import select
+
 from adapters.contract import DeliveryFailed
-from bot.messages import Send, ToPerson, text
+from bot.messages import Address, Send, ToPerson, text
 from storage.cipher import Cipher
 from storage.tables.queues import outbox
 from tests.town import ROSTER, Town
@@ -120,3 +123,76 @@ def test_words_that_cannot_be_read_any_more_are_told_of(town: Town) -> None:
         uow.session.execute(outbox.update().values(body=Cipher("another").seal("{}")))
     town.wait(minutes=1)
     assert "M1" in "\n".join(town.reads("周经理"))
+
+
+# --- what has been replaced ----------------------------------------------------------------------
+
+
+def say(town: Town, key: str, words: str, edits: str | None = None) -> None:
+    """A message to somebody, or a newer version of it."""
+    with town.uow() as uow:
+        to = ToPerson(person_id=town.person_id("小王"))
+        send = Send(to=to, key=key, words=text("said", words=words), edits=edits)
+        assert uow.outbox.put(send, town.now)
+    town.run(town.bot.delivery.drain())
+
+
+def test_what_has_been_replaced_is_not_said_again(town: Town) -> None:
+    say(town, "plan", "八点上班")
+    town.fail_next(GONE)
+    say(town, "plan/2", "九点上班", edits="plan")
+    say(town, "plan/3", "十点上班", edits="plan")
+    town.reads("小王")
+    town.wait(minutes=1)
+    assert "M2 已经有更新的内容了，不用重发" in town.press("周经理", "retry", on="M2")
+    assert town.reads("小王") == []
+    assert "M2 已经有更新的内容了，不用重发" in town.say("周经理", "重发 M2")
+
+
+# --- said directly instead -----------------------------------------------------------------------
+
+
+def lose_in_group(town: Town) -> None:
+    """A reply for somebody, in a group where the bot cannot speak."""
+    town.fail_next(GONE)
+    with town.uow() as uow:
+        to = Address(platform=town.platform, kind="group", id=town.group_id)
+        directly = ToPerson(person_id=town.person_id("小王"))
+        words = text("said", words="请看排班")
+        assert uow.outbox.put(Send(to=to, key="lost", words=words, or_else=directly), town.now)
+    town.run(town.bot.delivery.drain())
+    town.wait(minutes=1)
+
+
+def test_what_was_said_directly_is_not_offered_again(town: Town) -> None:
+    lose_in_group(town)
+    assert town.reads("小王") == ["请看排班"]
+    (told,) = town.reads("周经理")
+    assert "小王" in told
+    assert "已经私聊发给本人" in told
+    assert BECAUSE.get(town.platform, GONE.why) in told
+    assert "重发" not in told
+    with pytest.raises(AssertionError, match="sees no button"):
+        town.press("周经理", "retry", on="私聊")
+    with town.uow() as uow:
+        row = uow.session.execute(select(outbox).where(outbox.c.name == "lost")).one()
+        assert (row.state, row.error) == ("superseded", GONE.why)
+    assert "已经私聊发给本人" in town.say("周经理", f"重发 M{row.id}")
+    assert town.reads("小王") == []
+    assert town.group() == []
+
+
+def test_what_was_said_directly_is_told_in_english_too(town: Town) -> None:
+    town.say("周经理", "language en")
+    town.reads("周经理")
+    lose_in_group(town)
+    (told,) = town.reads("周经理")
+    assert "小王 asked where I cannot speak; I answered directly." in told
+
+
+def test_whom_nobody_can_reach_directly_either_may_be_answered_again(town: Town) -> None:
+    with town.uow() as uow:
+        uow.people.unreachable(town.platform, town.account("小王"))
+    lose_in_group(town)
+    assert "M1" in town.press("周经理", "retry", on="M1")
+    assert any("请看排班" in line for line in town.group())

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.contract import DeliveryFailed
-from bot.messages import Address, Send, ToHome, ToPerson, User, text
+from bot.messages import Address, Page, Send, ToHome, ToPerson, User, text
 from storage.tables.queues import outbox
 from tests.clock import MORNING
 from tests.engines import fresh_engine
@@ -90,6 +90,82 @@ async def test_a_dead_message_gets_another_life(small: Small) -> None:
         assert not uow.outbox.retry(1, small.clock.now())
     await small.delivery.drain()
     assert small.postbox.taken == [("G1", "lost")]
+
+
+async def test_an_outdated_edit_gets_no_other_life(small: Small) -> None:
+    put(small, "open", key="Q1/card")
+    await small.delivery.drain()
+    small.postbox.failures["G1"] = [DeliveryFailed("dead", "too long")]
+    put(small, "claimed", key="Q1/claimed", edits="Q1/card")
+    await small.delivery.drain()
+    put(small, "answered", key="Q1/answered", edits="Q1/card")
+    await small.delivery.drain()
+    with small.uow() as uow:
+        assert not uow.outbox.retry(2, small.clock.now())
+    await small.delivery.drain()
+    assert [words for _address, words in small.postbox.taken] == [
+        "open",
+        "answered (edits G1:1)",
+    ]
+    assert states(small) == ["sent", "superseded", "sent"]
+
+
+async def test_an_edit_is_not_outdated_by_one_that_nobody_read(small: Small) -> None:
+    put(small, "open", key="Q1/card")
+    await small.delivery.drain()
+    small.postbox.failures["G1"] = [DeliveryFailed("dead", "archived")] * 2
+    for words in ("claimed", "answered"):
+        put(small, words, key=f"Q1/{words}", edits="Q1/card")
+        await small.delivery.drain()
+    with small.uow() as uow:
+        assert uow.outbox.retry(2, small.clock.now())
+    await small.delivery.drain()
+    assert states(small) == ["sent", "sent", "dead"]
+
+
+async def test_a_card_whose_edit_was_read_in_its_place_gets_no_other_life(small: Small) -> None:
+    small.postbox.failures["G1"] = [DeliveryFailed("dead", "not in the channel")]
+    put(small, "open", key="Q1/card")
+    await small.delivery.drain()
+    put(small, "claimed", key="Q1/claimed", edits="Q1/card")
+    await small.delivery.drain()
+    with small.uow() as uow:
+        assert not uow.outbox.retry(1, small.clock.now())
+    await small.delivery.drain()
+    assert small.postbox.taken == [("G1", "claimed")]
+
+
+def put_page(small: Small, key: str) -> None:
+    with small.uow() as uow:
+        place = Address(platform="postbox", kind="page", id="U1")
+        uow.outbox.put(Send(to=place, key=key, page=Page(cards=())), small.clock.now())
+
+
+async def test_a_dead_page_is_nobodys_trouble(small: Small) -> None:
+    small.postbox.failures["U1"] = [DeliveryFailed("dead", "too large")]
+    put_page(small, "page/1")
+    await small.delivery.drain()
+    assert states(small) == ["dead"]
+    with small.uow() as uow:
+        assert not uow.timers.waits("message.dead")
+        assert not uow.outbox.retry(1, small.clock.now())
+    await small.delivery.drain()
+    assert small.postbox.taken == []
+    assert states(small) == ["superseded"]
+
+
+async def test_of_a_page_only_the_newest_row_is_kept(small: Small) -> None:
+    small.postbox.failures["U1"] = [DeliveryFailed("dead", "too large")]
+    put(small, "hello", to=GROUP.model_copy(update={"kind": "person", "id": "U1"}))
+    put_page(small, "page/1")
+    for number in range(2, 6):
+        await small.delivery.drain()
+        put_page(small, f"page/{number}")
+        put_page(small, f"page/{number}/at once")
+    await small.delivery.drain()
+    with small.uow() as uow:
+        kept = uow.session.scalars(outbox.select().with_only_columns(outbox.c.key)).all()
+    assert kept == ["hello", "page/5/at once"]
 
 
 async def test_an_edit_waits_for_its_original_and_only_the_newest_goes(small: Small) -> None:

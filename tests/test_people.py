@@ -315,9 +315,10 @@ def test_a_file_with_everything_about_oneself(town: Town) -> None:
     town.say("小王", "咨询 退款什么时候到账？")
     town.reads("小王")
     assert "私聊" in town.say("小王", "我 数据", in_group=True)
-    (told,) = [line for line in town.reads("小王") if "全部数据" in line]
+    (told,) = [line for line in town.reads("小王") if "我存的" in line]
     assert "banzhang-2026-11-23.json" in told
-    assert not any("全部数据" in line for line in town.group())
+    assert "全部" not in told
+    assert not any("我存的" in line for line in town.group())
 
 
 def test_the_file_holds_ones_own_and_nobody_elses(town: Town) -> None:
@@ -332,6 +333,41 @@ def test_the_file_holds_ones_own_and_nobody_elses(town: Town) -> None:
     assert [row["question"] for row in kept["queries"]] == ["退款什么时候到账？"]
     assert [row["body"] for row in kept["query_entries"]] == ["退款什么时候到账？"]
     assert kept["punches"][0]["at"] == "2026-11-23T01:00:00+00:00"
+
+
+def test_the_file_holds_no_words_of_those_whom_one_answers(town: Town) -> None:
+    town.say("小林", "咨询 工资什么时候发？")
+    town.say("小王", "认领 Q1")
+    town.say("小王", "咨询 退款什么时候到账？")
+    person_id = town.person_id("小王")
+    with town.uow() as uow:
+        kept = kept_about(uow.session, person_id)
+    owned, asked = kept["queries"]
+    assert owned["owner_id"] == person_id
+    assert "question" not in owned
+    assert asked["question"] == "退款什么时候到账？"
+
+
+def test_the_file_holds_what_was_changed_about_one(town: Town) -> None:
+    town.say("周经理", "人员 添加 @小王 组长", in_group=True)
+    town.say("周经理", "人员 添加 @小林 组长", in_group=True)
+    person_id = town.person_id("小王")
+    with town.uow() as uow:
+        kept = kept_about(uow.session, person_id)
+    assert [row["action"] for row in kept["changes"]] == ["role.grant"]
+    assert kept["changes"][0]["actor_id"] == town.person_id("周经理")
+    assert kept["changes"][0]["detail"] == '{"role": "lead", "team": 1}'
+
+
+def test_the_file_holds_what_one_was_before_accounts_were_linked(town: Town) -> None:
+    town.say("小王", "签到")
+    before, after = town.person_id("小王"), town.person_id("小林")
+    with town.uow() as uow:
+        uow.people.join_accounts(uow.people.get(after), uow.people.get(before))
+    with town.uow() as uow:
+        kept = kept_about(uow.session, after)
+    assert [row["id"] for row in kept["person"]] == sorted((before, after))
+    assert {row["person_id"] for row in kept["punches"]} == {before}
 
 
 def test_every_table_that_names_a_person_is_in_the_file() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from bot.messages import Tick
 from storage.uow import UnitOfWork
@@ -132,3 +134,68 @@ async def test_a_timer_of_an_unknown_kind_waits_and_harms_nobody(small: Small, b
     with small.uow() as uow:
         assert uow.timers.waits("of another version")
         assert uow.timers.next_wake() == due + timedelta(seconds=10)
+
+
+async def test_what_fires_apart_shares_no_transaction_with_the_rest(small: Small) -> None:
+    fired: list[tuple[str, Session]] = []
+
+    def note(tick: Tick, uow: UnitOfWork) -> None:
+        fired.append((tick.kind, uow.session))
+
+    other = Small(small.engine, timers={"bell": note, "drawing": note}, apart={"drawing"})
+    with small.uow() as uow:
+        for subject in ("a", "b"):
+            for kind in ("drawing", "bell"):
+                uow.timers.arm(kind, subject, "once", MORNING)
+    assert await other.dispatch.tick(MORNING) == 4
+    assert [kind for kind, _session in fired] == ["bell", "bell", "drawing", "drawing"]
+    sessions = [session for _kind, session in fired]
+    assert sessions[0] is sessions[1]
+    assert sessions[1] is not sessions[2]
+    assert sessions[2] is sessions[3]
+    other.transactions.close()
+
+
+async def test_what_is_armed_unless_it_waits_keeps_its_time(small: Small, bell: Bell) -> None:
+    def again(minutes: int) -> None:
+        with small.uow() as uow:
+            due = MORNING + timedelta(minutes=minutes)
+            uow.timers.arm_unless_waiting("bell", "a", "once", due)
+
+    again(1)
+    again(5)
+    assert await small.dispatch.tick(MORNING + timedelta(minutes=1)) == 1
+    again(6)
+    assert await small.dispatch.tick(MORNING + timedelta(minutes=5)) == 0
+    assert await small.dispatch.tick(MORNING + timedelta(minutes=6)) == 1
+
+
+class Deadlock(Exception):
+    """As psycopg tells of one."""
+
+    sqlstate = "40P01"
+
+
+async def test_another_transaction_in_the_way_is_no_failure_of_the_timer(
+    postgres_url: str, bell: Bell
+) -> None:
+    """The whole batch is fired again, as an event would be."""
+    ways = [1]
+
+    def ring(tick: Tick, uow: UnitOfWork) -> None:
+        bell.ring(tick, uow)
+        if tick.subject == "b" and ways:
+            ways.pop()
+            raise OperationalError("UPDATE", {}, Deadlock())
+
+    small = Small(fresh_engine(postgres_url), timers={"bell": ring})
+    try:
+        arm(small, "a", "b")
+        due = MORNING + timedelta(minutes=1)
+        assert await small.dispatch.tick(due) == 2
+        assert bell.rung == ["a", "b", "a", "b"]
+        with small.uow() as uow:
+            assert not uow.timers.waits("bell")
+            assert uow.facts.get("rung a") == "yes"
+    finally:
+        small.close()

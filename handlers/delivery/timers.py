@@ -31,11 +31,12 @@ BECAUSE = {
 
 def tell_dead(tick: Tick, uow: UnitOfWork) -> None:
     """Tell the managers (else the admins) about a dead or doubtful message, unless it has got
-    through.
+    through; of one that was said directly instead, what keeps the bot from speaking there.
     """
     number = int(tick.subject[1:])
     row = uow.outbox.get(number)
-    if row is None or row.state not in ("dead", "unknown"):
+    directly = uow.outbox.said_to(number)
+    if row is None or (row.state not in ("dead", "unknown") and directly is None):
         return
     if row.name.startswith("M") and "/dead/" in row.name:
         return  # A message about a message: telling of it the same way would never end.
@@ -44,23 +45,31 @@ def tell_dead(tick: Tick, uow: UnitOfWork) -> None:
     if address is not None and address.kind == "person":
         lost = uow.people.find(address.platform, address.id)
     where, why = _where(uow, address), _why(row)
+    if directly is not None:
+        title = text("delivery.direct", who=uow.people.get(directly).name)
+    elif row.state == "dead":
+        title = text("delivery.dead", id=f"M{number}")
+    else:
+        title = text("delivery.doubtful", id=f"M{number}")
+    card = Card(
+        title=title,
+        body=tuple(part for part in (where, why) if part is not None),
+        buttons=(_retry_button(number),) if directly is None else (),
+    )
     for person in _keepers(uow, without=lost):
-        retry = Button(
-            label=text("delivery.retry_button"),
-            command="retry",
-            arguments={"message": f"M{number}"},
-        )
-        key = "delivery.dead" if row.state == "dead" else "delivery.doubtful"
-        card = Card(
-            title=text(key, id=f"M{number}"),
-            body=tuple(part for part in (where, why) if part is not None),
-            buttons=(retry,),
-        )
         told = f"M{number}/dead/{row.attempts}/{person.id}"
         uow.outbox.put(
             Send(to=ToPerson(person_id=person.id), key=told, card=card, priority="reminder"),
             tick.now,
         )
+
+
+def _retry_button(number: int) -> Button:
+    return Button(
+        label=text("delivery.retry_button"),
+        command="retry",
+        arguments={"message": f"M{number}"},
+    )
 
 
 def _why(row: Any) -> Text:

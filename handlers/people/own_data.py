@@ -1,4 +1,4 @@
-"""`me data`: everything that is kept about a person, for that person, as a file."""
+"""`me data`: what is kept about a person, for that person, as a file."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.commands import Signal
@@ -16,18 +16,22 @@ from bot.messages import (
     Address,
     Button,
     Card,
+    Mention,
     Menu,
     Moment,
     Page,
     Send,
     Tick,
     Words,
+    lines,
     text,
 )
 from handlers.attendance.corrections import card_to_decide
 from handlers.attendance.hours import Summary, Waiting, summary
 from handlers.people import profile
 from handlers.people.commands import join_card
+from handlers.people.granting import SEPARATOR, keepers
+from handlers.people.policies import policies_of
 from handlers.queries import notices, rules
 from handlers.queries.desk import LEADING
 from storage.tables.people import Person
@@ -38,6 +42,9 @@ from storage.uow import UnitOfWork
 REFRESH = "page.refresh"
 LISTED = 10
 HELD = 5
+ASKED = 3
+# Long enough that what happens together is one new page, short enough to be seen happening.
+SOON = timedelta(seconds=2)
 # A page of Slack's holds 100 blocks, and a card of these takes up to seven.
 MOST = 10
 
@@ -47,30 +54,49 @@ def opened(signal: Signal, uow: UnitOfWork) -> None:
     event = signal.event
     uow.pages.opened(event.platform, event.user.id, signal.now)
     address = Address(platform=event.platform, kind="page", id=event.user.id)
-    _draw(uow, signal.person, [address], event.key, signal.now)
+    _draw(uow, signal.person, [address], event.key, signal.now, waits=True)
 
 
 def outdated(uow: UnitOfWork, now: datetime) -> None:
     """What was just written changes these pages; many changes at once are one new page each."""
     for person_id in uow.pages.outdated():
-        uow.timers.arm(REFRESH, f"person/{person_id}", "draw", now)
+        uow.timers.arm_unless_waiting(REFRESH, f"person/{person_id}", "draw", now + SOON)
 
 
 def refresh(tick: Tick, uow: UnitOfWork) -> None:
     """Draw somebody's pages anew."""
     person = uow.people.get(int(tick.subject.rpartition("/")[2]))
     occasion = f"{tick.due_at:%Y%m%d%H%M%S%f}"
-    _draw(uow, person, uow.pages.of(person.id), occasion, tick.now)
+    _draw(uow, person, uow.pages.of(person.id), occasion, tick.now, waits=False)
 
 
 def _draw(
-    uow: UnitOfWork, person: Person, addresses: Sequence[Address], occasion: str, now: datetime
+    uow: UnitOfWork,
+    person: Person,
+    addresses: Sequence[Address],
+    occasion: str,
+    now: datetime,
+    *,
+    waits: bool,
 ) -> None:
+    """Put a page on accounts of a person who `waits` for it; for one who does not, only where it
+    says something else than what stands there, and after whatever others wait for.
+    """
     page = page_of(uow, person, now)
+    # The same page reads differently in another language or zone.
+    content = "/".join((*uow.recipients.reads(person), page.model_dump_json()))
+    shown = hashlib.sha256(content.encode()).hexdigest()
     # Two pages of one moment are two, unless they are the same.
-    digest = hashlib.sha256(f"{occasion}{page.model_dump_json()}".encode()).hexdigest()[:32]
+    digest = hashlib.sha256(f"{occasion}{content}".encode()).hexdigest()[:32]
     for address in addresses:
-        uow.outbox.put(Send(to=address, key=f"page/{address.id}/{digest}", page=page), now)
+        if uow.pages.shows(address, shown) or waits:
+            send = Send(
+                to=address,
+                key=f"page/{address.id}/{digest}",
+                page=page,
+                priority="person" if waits else "digest",
+            )
+            uow.outbox.put(send, now)
 
 
 # --- what stands on it ----------------------------------------------------------------------------
@@ -81,7 +107,7 @@ def page_of(uow: UnitOfWork, person: Person, now: datetime) -> Page:
     team = uow.teams.of_person(person)
     roles = {one.role for one in uow.people.memberships(person.id)}
     if not roles:
-        return Page(cards=(_guest(uow, person, team),))
+        return Page(cards=(_without_roles(uow, person),))
     worked = summary(uow, person, ZoneInfo(person.zone or team.zone), now)
     waiting = [*_next(uow, person, worked), *_unclaimed(uow, person)]
     cards = (
@@ -93,7 +119,27 @@ def page_of(uow: UnitOfWork, person: Person, now: datetime) -> Page:
     return Page(cards=cards)
 
 
-def _guest(uow: UnitOfWork, person: Person, team: Team) -> Card:
+def _without_roles(uow: UnitOfWork, person: Person) -> Card:
+    """A guest's page where they may ask: of several teams nobody is a guest in direct messages."""
+    only = uow.teams.only()
+    if only is not None and policies_of(only).guests:
+        return _guest(person, only)
+    return Card(
+        title=text("page.guest", name=person.name),
+        body=(text("page.outsider", people=_whom_to_ask(uow, only)),),
+        buttons=(_button("join", "primary"),),
+    )
+
+
+def _whom_to_ask(uow: UnitOfWork, team: Team | None) -> Words:
+    people = keepers(uow, team) if team is not None else uow.people.holders("admin", None)
+    if not people:
+        return text("refused.nobody_yet")
+    named = (Mention(person_id=one.id, name=one.name) for one in people[:ASKED])
+    return lines(*(text("person", person=one) for one in named), separator=SEPARATOR)
+
+
+def _guest(person: Person, team: Team) -> Card:
     ask = _button("ask", "primary")
     return Card(
         title=text("page.guest", name=person.name),
@@ -146,7 +192,10 @@ def _to_answer(uow: UnitOfWork, query: Query) -> Card:
     asker = uow.people.get(query.asker_id).name
     return Card(
         title=text("page.answer", id=notices.short_id(query), asker=asker),
-        body=(notices.typed(rules.shorten(query.question)), notices.due(query)),
+        body=(
+            notices.typed(rules.shorten(query.question)),
+            text("page.due", due=Moment(at=query.due_at)),
+        ),
         buttons=(reply, resolve),
     )
 
@@ -184,10 +233,10 @@ def _unclaimed(uow: UnitOfWork, person: Person) -> Iterator[Card]:
 
 def _queries(uow: UnitOfWork, person: Person) -> Iterator[Card]:
     """What the person has asked, and what they hold that waits for somebody else."""
-    owned, held = uow.queries.owned_by(person.id, LISTED)
+    owned, _count = uow.queries.owned_by(person.id, LISTED)
     resting = [query for query in owned if query.waiting_since is None]
     if resting:
-        yield Card(title=text("page.held", n=held), body=_listed(resting))
+        yield Card(title=text("page.held", n=len(resting)), body=_listed(resting))
     asked = uow.queries.asked_by(person.id, LISTED)
     if asked:
         yield Card(title=text("page.asked"), body=_listed(asked))

@@ -130,6 +130,8 @@ pages = Table(
     Column("platform", String(20), primary_key=True),
     Column("user_id", String(200), primary_key=True),
     Column("opened_at", UtcDateTime, nullable=False),
+    # What was put there last, hashed: the same need not be put again.
+    Column("shown", String(64)),
 )
 
 facts = Table(

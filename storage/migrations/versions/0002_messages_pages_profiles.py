@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("platform", sa.String(length=20), nullable=False),
         sa.Column("user_id", sa.String(length=200), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("shown", sa.String(length=64)),
         sa.PrimaryKeyConstraint("platform", "user_id", name=op.f("pk_pages")),
     )
     op.create_index("ix_outbox_handle", "outbox", ["handle"])
