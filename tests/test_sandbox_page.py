@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -187,6 +188,15 @@ def test_a_repeated_request_is_done_once(shared: Demo) -> None:
         assert post(shared, "say", **fields).status_code == 200
     said = [one.plain for one in shared.adapter.visible("zhou", "zhou") if one.author == "zhou"]
     assert said == ["帮助"]
+
+
+def test_a_repeated_push_of_the_clock_is_one_push(shared: Demo) -> None:
+    fields = {"as": "zhou", "chat": GROUP_ID, "key": "fedcba9876543210"}
+    assert post(shared, "clock", push="gestern", **fields).status_code == 400
+    before = shared.bot.clock.now()
+    for _ in range(2):
+        assert post(shared, "clock", push="+1 h", **fields).status_code == 200
+    assert timedelta(hours=1) <= shared.bot.clock.now() - before < timedelta(hours=1, minutes=1)
 
 
 # --- the live line --------------------------------------------------------------------------------

@@ -608,6 +608,9 @@ def pages(at: Workplace) -> None:
     """One's own page: of a guest, with nothing, and with more than it can list."""
     at.opens_page("UGUEST")
     at.opens_page("ULIN")
+    at.types("UBOSS", "team set guests off")
+    at.opens_page("USTRANGER")
+    at.types("UBOSS", "team set guests on")
     for _ in range(30):
         at.writes("UGUEST", f"ask {as_long_as(8000)}")
         at.presses("ULIN", "claim")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -41,6 +42,8 @@ THEME_COOKIE: Final = "banzhang_sandbox_theme"
 MESSAGES_AT_ONCE: Final = 200
 KEEP_ALIVE: Final = 15.0
 """Seconds after which an idle stream says that it is still there."""
+REMEMBERED_PUSHES: Final = 100
+"""A push is sent again at once or never."""
 
 PushClock = Callable[[str], Awaitable[datetime]]
 """Pushes the clock as the typed words say ("+2 h", a time); raises Refused or ValueError."""
@@ -107,6 +110,7 @@ class Page:
         self._zone = zone
         self._language_chosen = language_chosen
         self._places = ReadingPlaces(adapter)
+        self._pushes: deque[str] = deque(maxlen=REMEMBERED_PUSHES)
         self._templates = Environment(
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
@@ -303,8 +307,18 @@ class Page:
         self._adapter.transcript.announce()
 
     async def clock(self, fields: Fields, view: View) -> None:
-        """Push the clock; everybody's timers run on it."""
-        await self._push_clock(fields.get("push", ""))
+        """Push the clock; everybody's timers run on it. One push that is sent again is one push."""
+        key = self._key("clock", fields)
+        if key is not None and key in self._pushes:
+            return
+        if key is not None:
+            self._pushes.append(key)
+        try:
+            await self._push_clock(fields.get("push", ""))
+        except Exception:
+            if key in self._pushes:
+                self._pushes.remove(key)  # it may be tried again
+            raise
         self._adapter.transcript.announce()
 
     async def profile(self, fields: Fields, view: View) -> None:

@@ -78,7 +78,7 @@ def add_more(said: Said, uow: UnitOfWork, query: Query) -> None:
     """
     answered = uow.queries.last_reply_at(query.id)
     entry = uow.queries.note(query.id, "more", said.person.id, said.words, said.at)
-    if query.waiting_since is None and (answered is None or answered < said.at):
+    if query.waiting_since is None and (answered is None or answered <= said.at):
         start_target(uow, query, said.at)
         line = text("queries.line.more", id=short_id(query), asker=said.person.name)
         notices.update_cards(uow, query, f"more/{entry.id}", line, said.place, said.now)
