@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 from zoneinfo import ZoneInfo
 
+from bot import asking
 from bot.arguments import (
-    GRANTABLE,
     SHORT_ID,
     Missing,
     Reading,
@@ -22,14 +19,13 @@ from bot.arguments import (
     read_line,
 )
 from bot.commands import Argument, Command, Listener, Request, Signal, Value
+from bot.courtesies import is_courtesy
 from bot.messages import (
     Answer,
     Button,
     Card,
     Event,
     Form,
-    FormField,
-    FormOption,
     Locale,
     Mention,
     Refused,
@@ -45,24 +41,10 @@ from storage.tables.people import Person
 from storage.tables.teams import Team
 from storage.uow import UnitOfWork
 
-CHINESE_COURTESIES = (
-    "谢谢", "谢了", "多谢", "感谢", "非常感谢", "谢谢你", "谢谢您", "谢谢大家", "好的", "好",
-    "好嘞", "好哒", "嗯", "嗯嗯", "收到", "明白", "明白了", "知道了", "了解", "了解了", "辛苦了",
-    "辛苦", "没事了", "ok了",
-)  # fmt: skip
-ENGLISH_COURTESIES = (
-    "ok", "okay", "thanks", "thanks a lot", "many thanks", "thank you", "thank you very much",
-    "thx", "ty", "cheers", "got it", "great", "perfect", "understood", "will do", "noted",
-)  # fmt: skip
-_WORD = "|".join(
-    sorted(map(re.escape, (*CHINESE_COURTESIES, *ENGLISH_COURTESIES)), key=len, reverse=True)
-)
-COURTESY = re.compile(rf"(?:(?:{_WORD})(?![a-z])\s*)+")
 CANCEL_WORDS = frozenset(("cancel", "取消", "算了"))
 LONGEST_BUTTON_TEXT = 600
 HEARD = "heard"
 """The signal of talk in a thread that is not said to the bot."""
-PARAGRAPHS = frozenset(("question", "words", "note", "reason", "value"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +248,7 @@ class Router:
                 raise Refused(
                     "usage.missing",
                     field=missing.argument.name,
-                    what=_label(missing.argument),
+                    what=asking.label(missing.argument),
                     example=reading.example,
                 ) from None
             return self._ask_for(reading, dict(given), missing.argument)
@@ -321,7 +303,7 @@ class Router:
     def _incomplete(self, reading: Reading, argument: Argument) -> Refused:
         return Refused(
             "usage.missing",
-            what=_label(argument),
+            what=asking.label(argument),
             example=reading.example,
         )
 
@@ -330,28 +312,16 @@ class Router:
         question.
         """
         command, event = reading.command, reading.event
-        given = _kept(reading, given)
+        given = asking.kept(reading, given)
         if event.can_open_form:
-            fields = tuple(
-                _field(one)
-                for one in command.arguments
-                if (not given.get(one.name) and one.kind != "id")
-                or (one.kind == "id" and one.name not in given)
-            )
-            form = Form(
-                command=command.name,
-                title=text(f"verbs.{command.name}"),
-                arguments=given,
-                fields=fields,
-            )
-            return Routed(form=form)
+            return Routed(form=asking.form_for(reading, given))
         if event.can_offer_form:
-            return _offer_form(reading, given)
+            return Routed(answer=Answer(card=asking.form_offer(reading, given), private=True))
         dialogue = Dialogue(command.name, given, missing.name)
         reading.uow.dialogues.open(
             event.platform, event.chat.id, event.user.id, dialogue, event.received_at
         )
-        return Routed(answer=Answer(words=_question(missing), private=command.private))
+        return Routed(answer=Answer(words=asking.question(missing), private=command.private))
 
     def _continue(
         self, dialogue: Dialogue, line: str, event: Event, sender: Sender, uow: UnitOfWork
@@ -394,18 +364,6 @@ class Router:
         return _offer(text("usage.ask_this"), typed, sender)
 
 
-def is_courtesy(typed: str) -> bool:
-    """Only a thank-you or a nod, with whatever signs and faces come along.
-
-    >>> is_courtesy("收到，谢谢！👍"), is_courtesy("Ok, thanks :)"), is_courtesy("谢谢，那周日呢")
-    (True, True, False)
-    """
-    plain = "".join(
-        " " if unicodedata.category(one)[0] in "PSZC" else one for one in typed.casefold()
-    )
-    return COURTESY.fullmatch(plain.strip()) is not None
-
-
 def _offer(title: Words, typed: str, sender: Sender) -> Routed:
     """Words that are no command, with a button that asks them as a question."""
     buttons = [Button(label=text("usage.help_button"), command="help")]
@@ -420,39 +378,6 @@ def _offer(title: Words, typed: str, sender: Sender) -> Routed:
     shown = typed if len(typed) <= LONGEST_BUTTON_TEXT else f"{typed[:LONGEST_BUTTON_TEXT]}…"
     card = Card(title=title, body=(text("said", words=shown),), buttons=tuple(buttons))
     return Routed(answer=Answer(card=card, private=True))
-
-
-def _offer_form(reading: Reading, given: Mapping[str, str]) -> Routed:
-    """A message cannot open a form; the button below its answer can."""
-    verb = text(f"verbs.{reading.command.name}")
-    fill_in = Button(
-        label=text("usage.form_button"),
-        command=reading.command.name,
-        arguments=dict(given),
-        style="primary",
-    )
-    card = Card(
-        title=text("usage.form_offer", verb=verb),
-        body=(text("usage.form_or_type", example=reading.example),),
-        buttons=(fill_in,),
-    )
-    return Routed(answer=Answer(card=card, private=True))
-
-
-def _kept(reading: Reading, given: Mapping[str, str]) -> dict[str, str]:
-    """What is given already, as it can be given once more: marks of mentions end with their event.
-
-    Raises Refused where it names somebody who is nobody.
-    """
-    if not reading.event.mentions:
-        return dict(given)
-    kept = {}
-    for argument in reading.command.arguments:
-        if argument.name in given:
-            typed = given[argument.name]
-            value = read_alone(reading, argument, typed) if argument.kind == "people" else typed
-            kept[argument.name] = keep(argument, value, typed, reading.event)
-    return kept
 
 
 def _has_forms(event: Event) -> bool:
@@ -520,49 +445,6 @@ def _whom_to_ask(sender: Sender, uow: UnitOfWork) -> Words:
         *(text("person", person=Mention(person_id=one.id, name=one.name)) for one in people[:3]),
         separator=" / ",
     )
-
-
-def _label(argument: Argument) -> Words:
-    return text(f"arguments.{argument.name}")
-
-
-def _question(argument: Argument) -> Words:
-    if argument.choices:
-        choices = lines(*(text(f"choices.{one}") for one in argument.choices), separator=" / ")
-        return text("dialogue.ask_choice", what=_label(argument), choices=choices)
-    return text("dialogue.ask", what=_label(argument))
-
-
-def _field(argument: Argument) -> FormField:
-    """The widget for an argument."""
-    return FormField(
-        name=argument.name,
-        label=_label(argument),
-        kind=_widget(argument),
-        options=tuple(
-            FormOption(value=one, label=text(f"{key}.{one}")) for key, one in _options(argument)
-        ),
-        hint=text("hints.time") if argument.kind == "time" else None,
-        required=argument.required,
-    )
-
-
-def _widget(argument: Argument) -> Literal["line", "paragraph", "menu", "choices", "people"]:
-    if argument.kind == "people":
-        return "people"
-    if argument.kind == "role":
-        return "choices"
-    if argument.choices:
-        return "menu"
-    long = argument.kind == "words" and argument.name in PARAGRAPHS
-    return "paragraph" if long else "line"
-
-
-def _options(argument: Argument) -> list[tuple[str, str]]:
-    """What may be chosen: where its words stand in the catalogues, and its value."""
-    if argument.kind == "role":
-        return [("roles", role) for role in GRANTABLE]
-    return [("choices", one) for one in argument.choices]
 
 
 def _say(key: str, **params: str) -> Routed:

@@ -316,7 +316,7 @@ class Page:
         try:
             await self._push_clock(fields.get("push", ""))
         except Exception:
-            if key in self._pushes:
+            if key is not None and key in self._pushes:
                 self._pushes.remove(key)  # it may be tried again
             raise
         self._adapter.transcript.announce()
