@@ -21,9 +21,9 @@ from handlers.queries.desk import (
     found,
     keep_message,
     leads,
+    open_asked,
     open_query,
     owner_of,
-    read_at,
     staff_roles,
     start_target,
 )
@@ -38,18 +38,8 @@ from storage.uow import UnitOfWork
 
 def ask(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> Answer:
     """Open a query for the person who asks."""
-    assert request.team is not None
-    query = open_query(
-        uow,
-        request.team,
-        scripts or shipped(),
-        asker=request.person,
-        question=_question(request),
-        asked_in=read_at(request, uow, request.person),
-        thread=request.thread,
-        at=request.at,
-        now=request.now,
-    )
+    asker, question = request.person, _question(request)
+    query = open_asked(request, uow, scripts or shipped(), asker=asker, question=question)
     keep_message(uow, query, request.platform, request.message, request.person)
     return Answer(
         words=text("queries.opened", id=short_id(query), due=Moment(at=query.due_at)),
@@ -59,22 +49,11 @@ def ask(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> An
 
 def ask_for(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> Answer:
     """Open a query in the name of somebody else, who reads the reply."""
-    assert request.team is not None
     asker, *others = request.people("asker")
     if others:
         raise Refused("queries.one_asker", field="asker")
     question = _question(request)
-    query = open_query(
-        uow,
-        request.team,
-        scripts or shipped(),
-        asker=asker,
-        question=question,
-        asked_in=read_at(request, uow, asker),
-        thread=request.thread,
-        at=request.at,
-        now=request.now,
-    )
+    query = open_asked(request, uow, scripts or shipped(), asker=asker, question=question)
     keep_message(uow, query, request.platform, request.message, request.person)
     due = Moment(at=query.due_at)
     return Answer(

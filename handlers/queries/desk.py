@@ -109,7 +109,25 @@ def open_query(
     return query
 
 
-def read_at(request: Request, uow: UnitOfWork, asker: Person) -> Address:
+def open_asked(
+    request: Request, uow: UnitOfWork, scripts: Scripts, *, asker: Person, question: str
+) -> Query:
+    """The query that a command opens, for whoever asks or for somebody else."""
+    assert request.team is not None
+    return open_query(
+        uow,
+        request.team,
+        scripts,
+        asker=asker,
+        question=question,
+        asked_in=_read_at(request, uow, asker),
+        thread=request.thread,
+        at=request.at,
+        now=request.now,
+    )
+
+
+def _read_at(request: Request, uow: UnitOfWork, asker: Person) -> Address:
     """Where the asker reads the reply: where it was asked, if the bot can speak there and they can
     read there; else directly. Somebody without an account hears it from the one who spoke for them.
     """

@@ -23,8 +23,8 @@ from handlers.queries.answering import Said, add_more, answered_here
 from handlers.queries.desk import (
     keep_message,
     look_up,
+    open_asked,
     open_query,
-    read_at,
     tell_owner_or_board,
 )
 from handlers.queries.notices import short_id, typed
@@ -101,7 +101,6 @@ def opened_one(event: Event, uow: UnitOfWork) -> bool:
 
 def escalate(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) -> Answer:
     """Make a query of a message; its author is the asker, or whoever does it for nobody's."""
-    assert request.team is not None
     asker, *_others = (*request.people("asker"), request.person)
     if asker.id != request.person.id and request.roles <= {"guest"}:
         raise Refused("queries.escalate_own", field="asker")
@@ -112,17 +111,7 @@ def escalate(request: Request, uow: UnitOfWork, scripts: Scripts | None = None) 
     query = look_up(uow, known) if known is not None else None
     if query is not None:
         return Answer(words=text("queries.known_already", id=short_id(query)), private=True)
-    query = open_query(
-        uow,
-        request.team,
-        scripts or shipped(),
-        asker=asker,
-        question=question,
-        asked_in=read_at(request, uow, asker),
-        thread=request.thread,
-        at=request.at,
-        now=request.now,
-    )
+    query = open_asked(request, uow, scripts or shipped(), asker=asker, question=question)
     keep_message(uow, query, request.platform, request.message, asker)
     _confirm_below(uow, query, request.now)
     due = Moment(at=query.due_at)
