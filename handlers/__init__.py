@@ -49,6 +49,7 @@ def _words(name: str, *, required: bool = True) -> Argument:
 
 
 QUERY = _id("query", "Q")
+PAGE = Argument("page", "number", required=False)
 REASON = _words("reason")
 
 COMMANDS: tuple[Command, ...] = (
@@ -78,7 +79,7 @@ COMMANDS: tuple[Command, ...] = (
         needs_team=False,
     ),
     Command("staff_remove", MANAGERS, roster.staff_remove, (Argument("people", "people"),)),
-    Command("staff_list", LEADS, roster.staff_list, (Argument("page", "number", required=False),)),
+    Command("staff_list", LEADS, roster.staff_list, (PAGE,)),
     Command(
         "link",
         EVERYBODY,
@@ -102,7 +103,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("checkout", WORKERS, attendance.check_out, (_words("note", required=False),)),
     Command("break", WORKERS, attendance.take_break),
     Command("back", WORKERS, attendance.come_back),
-    Command("who", STAFF, attendance.who),
+    Command("who", STAFF, attendance.who, (PAGE,)),
     Command(
         "fix",
         WORKERS,
@@ -161,10 +162,10 @@ COMMANDS: tuple[Command, ...] = (
         query_views.list_queries,
         (
             Argument("filter", "choice", required=False, choices=("open", "mine", "late")),
-            Argument("page", "number", required=False),
+            PAGE,
         ),
     ),
-    Command("show_query", ASKERS, query_views.show, (QUERY,), needs_team=False),
+    Command("show_query", ASKERS, query_views.show, (QUERY, PAGE), needs_team=False),
     Command("claim", STAFF, queries.claim, (QUERY,), needs_team=False, evidence=True),
     Command(
         "reply", ASKERS, queries.reply, (QUERY, _words("words")), needs_team=False, evidence=True

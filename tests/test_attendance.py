@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
+from bot.messages import User
 from storage.tables import Punch, WorkSession
 from tests.attendance import clock, counted, later, session, state
 from tests.clock import MORNING
@@ -121,3 +122,28 @@ def test_who_is_on(town: Town) -> None:
 
 def test_guests_do_not_check_in(town: Town) -> None:
     assert "H1" not in town.say("访客", "签到")
+
+
+def test_many_at_work_are_read_page_by_page(town: Town) -> None:
+    town.say("小王", "签到")
+    with town.uow() as uow:
+        team = uow.teams.first()
+        for number in range(52):
+            user = User(id=f"n{number}", name=f"新人{number:02}")
+            person = uow.people.meet(town.platform, user, town.now)
+            uow.attendance.add(
+                WorkSession(
+                    person_id=person.id,
+                    team_id=team.id,
+                    started_at=town.now,
+                    work_date=town.now.date(),
+                    zone=team.zone,
+                )
+            )
+    first, second = town.say("李组长", "在岗"), town.say("李组长", "在岗 2")
+    assert "第 1/2 页" in first
+    assert "小王" in first
+    assert "新人51" not in first
+    assert "新人51" in second
+    assert "小王" not in second
+    assert "一共 2 页" in town.say("李组长", "在岗 3")

@@ -395,3 +395,15 @@ def test_every_command_has_its_words(locale: str, name: str) -> None:
     sentences = catalogue("en" if locale == "en" else "zh_CN")
     for kind in ("verbs", "help", "examples"):
         assert f"{kind}.{name}" in sentences
+
+
+def test_a_long_history_is_read_page_by_page(town: Town) -> None:
+    ask(town)
+    for number in range(25):
+        town.say("小王", f"备注 Q1 第{number:02}条")
+    first, second = town.say("小王", "查看 Q1"), town.say("小王", "查看 Q1 2")
+    assert "退款什么时候到账？" in first
+    assert "第 1/2 页" in first
+    assert "第24条" not in first
+    assert "第24条" in second
+    assert "一共 2 页" in town.say("小王", "查看 Q1 7")

@@ -9,9 +9,13 @@ from bot.messages import Answer, Moment, Words, lines, text
 from handlers.attendance import corrections, rules, sessions
 from handlers.attendance.answers import Done, answer_to
 from handlers.attendance.rules import Decision, Direction, Outcome, Situation, Tap
+from handlers.paging import paged, paging
 from storage.tables.attendance import Correction, Punch, WorkSession
 from storage.tables.people import Person
 from storage.uow import UnitOfWork
+
+LISTED = 50
+"""People on a page of `who`."""
 
 
 def check_in(request: Request, uow: UnitOfWork) -> Answer:
@@ -159,21 +163,22 @@ def _ask_for_start(request: Request, uow: UnitOfWork, at: datetime) -> Correctio
 
 
 def who(request: Request, uow: UnitOfWork) -> Answer:
-    """`who`: who is at work, since when; who is on a break."""
+    """`who [PAGE]`: who is at work, since when; who is on a break."""
     assert request.team is not None
     on = uow.attendance.on_duty(request.team.id)
     if not on:
         return Answer(words=text("attendance.nobody_on", team=request.team.name))
-    working = [_who_line(row, person) for row, person in on if row.break_started_at is None]
-    resting = [_who_line(row, person) for row, person in on if row.break_started_at is not None]
-    return Answer(
-        words=lines(
-            text("attendance.on_duty", team=request.team.name, n=len(working)) if working else None,
-            *working,
-            text("attendance.resting", n=len(resting)) if resting else None,
-            *resting,
-        )
+    working = [one for one in on if one[0].break_started_at is None]
+    resting = [one for one in on if one[0].break_started_at is not None]
+    page = paging(request, len(on), LISTED)
+    here = [*working, *resting][page.start : page.end]
+    words = lines(
+        text("attendance.on_duty", team=request.team.name, n=len(working)) if working else None,
+        *(_who_line(*one) for one in here if one in working),
+        text("attendance.resting", n=len(resting)) if resting else None,
+        *(_who_line(*one) for one in here if one in resting),
     )
+    return paged(words, page, "who", {})
 
 
 def _who_line(row: WorkSession, person: Person) -> Words:

@@ -17,6 +17,7 @@ from storage.tables.queries import Query, QueryEntry
 from storage.uow import UnitOfWork
 
 LISTED = 20
+ENTRIES = 20
 INTERNAL = frozenset(("note", "mute"))
 NAMED_QUERY = re.compile(r"\s*[Qq](\d{1,9})\s*$")
 
@@ -76,7 +77,9 @@ def _holder(uow: UnitOfWork, query: Query) -> Text:
 
 
 def show(request: Request, uow: UnitOfWork) -> Answer:
-    """Everything about a query; what is internal neither to its asker nor into a group."""
+    """`show Q7 [PAGE]`: everything about a query; what is internal neither to its asker nor into a
+    group.
+    """
     query = found(request, uow)
     is_asker = request.person.id == query.asker_id
     if not is_asker:
@@ -86,15 +89,14 @@ def show(request: Request, uow: UnitOfWork) -> Answer:
     open_to_all = is_asker or request.chat.kind == "group"
     shown = [entry for entry in entries if not (open_to_all and entry.kind in INTERNAL)]
     hidden = bool(internal) and open_to_all and not is_asker
-    return Answer(
-        words=lines(
-            *_head(request, uow, query),
-            *(_entry(uow, entry) for entry in shown),
-            text("queries.notes_in_private", id=short_id(query), n=len(internal))
-            if hidden
-            else None,
-        )
+    id = short_id(query)
+    page = paging(request, len(shown), ENTRIES)
+    words = lines(
+        *_head(request, uow, query),
+        *(_entry(uow, entry) for entry in shown[page.start : page.end]),
+        text("queries.notes_in_private", id=id, n=len(internal)) if hidden else None,
     )
+    return paged(words, page, "show_query", {"query": id})
 
 
 def _head(request: Request, uow: UnitOfWork, query: Query) -> list[Words | None]:
