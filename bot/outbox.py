@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -92,10 +93,10 @@ class Delivery:
         held = [until for until in self._held.values() if until > self._clock.now()]
         if held:
             wait = min(wait, (min(held) - self._clock.now()).total_seconds() + 0.002)
-        try:
-            await asyncio.wait_for(self._wake.wait(), wait)
-        except TimeoutError:
-            return
+        # Not wait_for: in Python 3.11 that forgets a cancellation in whose moment the event is set.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._wake.wait()
 
     def _open_platforms(self) -> list[str]:
         now = self._clock.now()

@@ -87,6 +87,15 @@ async def test_the_drain_outlives_a_database_that_is_away(
     assert small.postbox.taken == [("G1", "still here")]
 
 
+async def test_a_stop_in_the_moment_of_news_is_a_stop(small: Small) -> None:
+    task = asyncio.create_task(small.delivery.run())
+    await asyncio.sleep(0.05)
+    small.delivery.wake()
+    task.cancel()
+    await asyncio.wait({task}, timeout=2)
+    assert task.cancelled()
+
+
 async def test_what_was_sent_is_recorded_even_if_that_takes_several_tries(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,7 +197,8 @@ class Page:
                 yield _event("clock", {"now": view.now.isoformat()})
                 yield _event("counts", self._places.counts(view.persona.id))
                 try:
-                    await asyncio.wait_for(awake.wait(), KEEP_ALIVE)
+                    async with asyncio.timeout(KEEP_ALIVE):
+                        await awake.wait()
                 except TimeoutError:
                     yield ": still here\n\n"
         finally:

@@ -152,7 +152,8 @@ class SlackApi:
         self._client = None
         if self._session is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._session.close(), CLOSE_SECONDS)
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._session.close()
 
     async def send(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """`call` for what can wait: in its turn, and with Slack's no as DeliveryFailed."""
