@@ -331,8 +331,11 @@ class Screen:
         self.page.keyboard.press("Enter")
 
     def push(self, label: str, shows: str) -> None:
-        self.page.get_by_role("button", name=label, exact=True).click()
+        button = self.page.get_by_role("button", name=label, exact=True)
+        button.click()
         expect(self.page.locator(".clock-face")).to_have_text(shows)
+        # The clock moves before the request is answered; until then another push is not taken.
+        expect(button).not_to_have_attribute("aria-busy", "true")
 
     def reads(self, *words: str) -> Locator:
         newest = self.page.get_by_role("log").get_by_role("listitem").filter(has_text=words[0]).last
