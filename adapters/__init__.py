@@ -11,9 +11,11 @@ from typing import Any
 
 from adapters.contract import Adapter, ReaderFor
 from adapters.slack import make_slack
+from adapters.wecom import make_wecom
 
 Make = Callable[[Any, Callable[[], datetime], ReaderFor], Adapter | None]
 
 PLATFORMS: Mapping[str, Make] = {
     "slack": make_slack,
+    "wecom": make_wecom,
 }

@@ -19,6 +19,23 @@ ReaderFor = Callable[[Locale, str, datetime], Reader]
 
 
 @dataclass(frozen=True, slots=True)
+class Services:
+    """What the bot does for adapters, beside receiving events."""
+
+    lead: Callable[[str], Awaitable[bool]]
+    """Take or keep the lead in something that only one process may do ("wecom.bot"). True: it is
+    ours for LEAD_SECONDS."""
+    resign: Callable[[str], Awaitable[None]]
+    """Give the lead up, so that another need not wait for its end."""
+    alarm: Callable[[str], Awaitable[None]]
+    """Tell the admins of a trouble that only a person can end; a word of the platform's, explained
+    in the catalogues under `alarms.PLATFORM.WORD`."""
+
+
+LEAD_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a platform can show and hear; encoders and the parity table read it."""
 
@@ -27,7 +44,8 @@ class Capabilities:
     buttons_in_direct: bool
     private_in_groups: bool
     """Can one person in a group be answered so that nobody else reads it?"""
-    edits: bool
+    edits_in_groups: bool
+    edits_in_direct: bool
     structured_mentions: bool
     slash_commands: bool = False
     threads: bool = False
@@ -40,6 +58,8 @@ class Capabilities:
     """Does each person have a page of their own with the bot?"""
     local_times: bool = False
     """Does the platform itself show times in each reader's zone?"""
+    folds: bool = False
+    """Do short answers that wait for one group leave as one message? For platforms that count."""
     max_bytes: int | None = None
 
 
@@ -82,6 +102,10 @@ class Checkup:
     now: datetime
     base_url: str = ""
     homes: Sequence[Home] = ()
+    teams: Sequence[str] = ()
+    """All teams by name, with a home or without."""
+    led: Callable[[str], bool] = lambda _what: False
+    """Whether a running server has the lead in something just now."""
     heard: Callable[[str], bool] = lambda _beginning: False
     """Whether events whose keys begin like this have come in lately."""
 
@@ -143,16 +167,19 @@ class Adapter(Protocol):
     paths: tuple[str, ...]
     """The HTTP paths whose requests `receive` understands."""
 
-    async def start(self, receive: Receive) -> None:
+    async def start(self, receive: Receive, services: Services) -> None:
         """Open sessions and sockets. `receive` may be called from now on."""
 
     async def receive(self, request: Request, receive: Receive) -> Response:
         """Verify, decode, hand over, and answer in the platform's own way. Raises Rejected."""
 
-    def answers_inline(self, event: Event) -> bool:
+    def answers_inline(self, event: Event, reply: Reply) -> bool:
         """Whether the response to this event can carry its answer; else it goes by the outbox, at
         once.
         """
+
+    def can_ring(self, team: str) -> bool:
+        """Whether what is said in a team's home can ring the phones of those it names."""
 
     async def send(self, outgoing: Outgoing, reader: Reader) -> str:
         """Deliver one message and return the platform's handle to it. Raises DeliveryFailed."""

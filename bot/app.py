@@ -5,6 +5,7 @@ application.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from starlette.routing import BaseRoute
 import handlers
 import sop_scripts
 from adapters import PLATFORMS
-from adapters.contract import Adapter
+from adapters.contract import LEAD_SECONDS, Adapter, Services
 from bot.clock import Clock
 from bot.dispatch import Dispatch
 from bot.messages import Locale
@@ -87,7 +88,11 @@ class Bot:
         self.clock = clock
         self.engine = engine or make_engine(settings.database_url)
         self.adapters = {adapter.name: adapter for adapter in adapters}
-        self.transactions = make_transactions(self.engine, make_cipher(settings), self._told)
+        self.transactions = make_transactions(
+            self.engine, make_cipher(settings), self._told, self._rings
+        )
+        # Two processes on one machine, and one that was started anew, are different holders.
+        self._holder = secrets.token_hex(8)
         self.dispatch = Dispatch(
             self.transactions,
             Router(
@@ -133,13 +138,14 @@ class Bot:
         if is_sqlite(self.engine):
             # A SQLite file has one server: what a killed one was sending need not wait so long.
             uow.outbox.release_all()
+            uow.leads.resign_all()
 
     async def start(self) -> None:
         """Begin to deliver, to listen and to tick."""
         self._loop = asyncio.get_running_loop()
         await self.prepare()
         for adapter in self.adapters.values():
-            await adapter.start(self.dispatch.receive)
+            await adapter.start(self.dispatch.receive, self.services(adapter.name))
         self._draining = asyncio.create_task(self.delivery.run())
         self.schedule.start()
 
@@ -171,6 +177,32 @@ class Bot:
                 loop.call_soon_threadsafe(self.delivery.wake)
             if armed:
                 loop.call_soon_threadsafe(self.schedule.armed)
+
+    def _rings(self, platform: str, team: str) -> bool:
+        adapter = self.adapters.get(platform)
+        return adapter is not None and adapter.can_ring(team)
+
+    def services(self, platform: str) -> Services:
+        """What an adapter may ask of us."""
+
+        async def lead(what: str) -> bool:
+            now = self.clock.now()
+            until = now + timedelta(seconds=LEAD_SECONDS)
+            return await self.transactions.run(
+                lambda uow: uow.leads.take(what, self._holder, now, until)
+            )
+
+        async def resign(what: str) -> None:
+            await self.transactions.run(lambda uow: uow.leads.resign(what, self._holder))
+
+        async def alarm(word: str) -> None:
+            now = self.clock.now()
+            log.critical("a platform needs a person", platform=platform, why=word)
+            await self.transactions.run(
+                lambda uow: uow.timers.arm(upkeep.ALARM, platform, f"{word}/{now:%m%d%H%M%S}", now)
+            )
+
+        return Services(lead, resign, alarm)
 
     # --- time --------------------------------------------------------------------------------
 

@@ -80,6 +80,8 @@ class Dispatch:
         if not uow.inbox.claim(event):
             told = uow.inbox.answered(event.platform, event.key)
             return told and self._placed_for(event, told, uow)
+        if event.pressed is not None and event.handle:
+            uow.outbox.renew(event.platform, event.pressed, event.handle)
         told, placed, fingerprint = self._handled(event, uow)
         if told.errors:
             # A form that was sent back did nothing, and what was wrong may be right by now.
@@ -168,7 +170,8 @@ class Dispatch:
         group = event.chat.kind == "group"
         # What people may answer to needs a handle, which a platform's own response has not.
         keeps = answer.about and group and adapter.capabilities.threads and event.chat.is_ours
-        inline, whispers = adapter.answers_inline(event), adapter.capabilities.private_in_groups
+        inline = adapter.answers_inline(event, reply)
+        whispers = adapter.capabilities.private_in_groups
         inline = inline and (not keeps or answer.private)
         if group and whispers and event.kind in ("button", "form") and not answer.private:
             # The card in the group tells the group; the answer is for who pressed.
@@ -196,7 +199,9 @@ class Dispatch:
         return reply.model_copy(update={"answer": None})
 
     def _to_person(self, event: Event, answer: Answer, uow: UnitOfWork) -> None:
-        place = Address(platform=event.platform, kind="person", id=event.user.id)
+        # Where a person has several conversations with us, the answer stands in the same one.
+        direct = event.chat.thread if event.chat.kind == "direct" else None
+        place = Address(platform=event.platform, kind="person", id=event.user.id, thread=direct)
         self._queue(event, place, answer, uow)
 
     def _queue(self, event: Event, place: Address, answer: Answer, uow: UnitOfWork) -> None:

@@ -218,6 +218,8 @@ class Address(Model):
     kind: Literal["person", "group", "page"]
     id: str
     thread: str | None = None
+    """In a group the message it stands under; of a person which of several conversations, where the
+    bot has several with them."""
     only_for: str | None = None
     """The one account in a group that reads it; by direct message where that cannot be."""
 
@@ -256,6 +258,9 @@ class Send(Model):
     or_else: ToPerson | None = None
     """Who reads it directly where it cannot be said there."""
     edits: str | None = None
+    rings: bool = False
+    """To a home, and only where it rings the phones of those it names: elsewhere nothing is said,
+    for their direct messages say it."""
     priority: Priority = "person"
 
 
@@ -278,6 +283,9 @@ class Outgoing(Model):
     page: Page | None = None
     file: File | None = None
     edits_handle: str | None = None
+    team: str = ""
+    """The team whose home it goes to; "" for any other place."""
+    rings: bool = False
     message_id: int
     attempt: int = 1
     uncertain_since: AwareDatetime | None = None
@@ -294,6 +302,8 @@ class User(Model):
 
     id: str
     name: str
+    alias: str = ""
+    """A second name by which colleagues may mention them."""
     locale: Locale | None = None
     zone: str | None = None
 
@@ -338,6 +348,10 @@ class Event(Model):
     """No form can open at once, but a button could open one."""
     message: str = ""
     """The handle of the message that was said, or that it is about; "" where there is none."""
+    pressed: int | None = None
+    """The number of the message of ours whose button was pressed, where it comes back with it."""
+    handle: str = ""
+    """What that message can be changed by from now on, where changing uses a handle up."""
     under: str = ""
     """The handle of the message above: the first one of the thread, or the one that is quoted."""
     author: User | None = None

@@ -51,6 +51,9 @@ class Delivery:
         # Platforms that asked for silence, until when.
         self._held: dict[str, datetime] = {}
         self._latest = clock.now()
+        self._folding = frozenset(
+            name for name, adapter in adapters.items() if adapter.capabilities.folds
+        )
 
     def wake(self) -> None:
         """Something was queued; called on the loop."""
@@ -122,7 +125,7 @@ class Delivery:
                 return 1
             return 0
         leased = await self._transactions.run(
-            lambda uow: uow.outbox.lease(now, now + LEASE, room, platforms)
+            lambda uow: uow.outbox.lease(now, now + LEASE, room, platforms, self._folding)
         )
         for message in leased:
             task = asyncio.create_task(self._deliver(message))
@@ -180,6 +183,8 @@ class Delivery:
             "sent",
             message.attempt,
             handle=handle,
+            also=message.also,
+            is_edit=message.edits_handle is not None,
             ready_at=self._clock.now() + pace,
         )
 
@@ -194,6 +199,7 @@ class Delivery:
                 "pending",
                 message.attempt,
                 counted=False,
+                also=message.also,
                 ready_at=now + wait,
             )
         log.warning(
@@ -221,6 +227,7 @@ class Delivery:
             error=failed.why,
             uncertain=uncertain,
             gone=message.address if failed.gone else None,
+            also=message.also,
             ready_at=now + (wait if state == "pending" else timedelta(0)),
         )
 

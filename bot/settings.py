@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -47,6 +48,20 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
     slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")
     slack_api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
+
+    wecom_corp_id: str = Field("", alias="WECOM_CORP_ID")
+    wecom_agent_id: int | None = Field(None, alias="WECOM_AGENT_ID", ge=1)
+    wecom_secret: SecretStr | None = Field(None, alias="WECOM_SECRET")
+    wecom_token: SecretStr | None = Field(None, alias="WECOM_TOKEN")
+    wecom_encoding_aes_key: SecretStr | None = Field(None, alias="WECOM_ENCODING_AES_KEY")
+    wecom_api_url: str = Field("https://qyapi.weixin.qq.com", alias="WECOM_API_URL")
+    wecom_bot_id: str = Field("", alias="WECOM_BOT_ID")
+    wecom_bot_secret: SecretStr | None = Field(None, alias="WECOM_BOT_SECRET")
+    wecom_bot_ws_url: str = Field("wss://openws.work.weixin.qq.com", alias="WECOM_BOT_WS_URL")
+    wecom_bot_token: SecretStr | None = Field(None, alias="WECOM_BOT_TOKEN")
+    wecom_bot_encoding_aes_key: SecretStr | None = Field(None, alias="WECOM_BOT_ENCODING_AES_KEY")
+    wecom_bot_name: str = Field("班长", alias="WECOM_BOT_NAME", min_length=1)
+    wecom_webhooks: SecretStr | None = Field(None, alias="WECOM_WEBHOOKS")
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
@@ -108,8 +123,44 @@ class Settings(BaseSettings):
             raise ValueError("it must be a URL such as https://slack.com/api/")
         return value.rstrip("/") + "/"
 
+    @field_validator("wecom_encoding_aes_key", "wecom_bot_encoding_aes_key")
+    @classmethod
+    def _aes_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_aes_key(value.get_secret_value()):
+            raise ValueError("an EncodingAESKey has 43 letters and digits; copy it anew")
+        return value
+
+    @field_validator("wecom_api_url")
+    @classmethod
+    def _wecom_url(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("it must be a URL such as https://qyapi.weixin.qq.com")
+        return value.rstrip("/")
+
+    @field_validator("wecom_bot_ws_url")
+    @classmethod
+    def _wecom_socket_url(cls, value: str) -> str:
+        if not value.startswith(("wss://", "ws://")):
+            raise ValueError("it must be a URL such as wss://openws.work.weixin.qq.com")
+        return value.rstrip("/")
+
+    @field_validator("wecom_webhooks")
+    @classmethod
+    def _webhook_pairs(cls, value: SecretStr | None) -> SecretStr | None:
+        for pair in _parts(value) if value is not None else ():
+            team, equals, key = pair.partition("=")
+            if not equals or not team.strip() or not re.fullmatch(r"[\w-]+", key.strip(), re.ASCII):
+                raise ValueError("write team=key,team=key; a key is what follows key= in its URL")
+        return value
+
     @model_validator(mode="after")
     def _whole_platforms(self) -> Self:
+        self._whole_slack()
+        self._whole_wecom()
+        self.admin_accounts()
+        return self
+
+    def _whole_slack(self) -> None:
         heard = self.slack_signing_secret is not None or self.slack_app_token is not None
         if heard and self.slack_bot_token is None:
             raise ValueError("Slack is half set: SLACK_BOT_TOKEN is missing")
@@ -118,8 +169,45 @@ class Settings(BaseSettings):
                 "Slack is half set: SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)"
                 " is missing"
             )
-        self.admin_accounts()
-        return self
+
+    def _whole_wecom(self) -> None:
+        app = {
+            "WECOM_CORP_ID": self.wecom_corp_id,
+            "WECOM_AGENT_ID": self.wecom_agent_id,
+            "WECOM_SECRET": self.wecom_secret,
+            "WECOM_TOKEN": self.wecom_token,
+            "WECOM_ENCODING_AES_KEY": self.wecom_encoding_aes_key,
+        }
+        by_socket = {"WECOM_BOT_ID": self.wecom_bot_id, "WECOM_BOT_SECRET": self.wecom_bot_secret}
+        by_callback = {
+            "WECOM_BOT_TOKEN": self.wecom_bot_token,
+            "WECOM_BOT_ENCODING_AES_KEY": self.wecom_bot_encoding_aes_key,
+        }
+        for group in (app, by_socket, by_callback):
+            missing = [name for name, value in group.items() if not value]
+            if missing and len(missing) < len(group):
+                raise ValueError(f"WeCom is half set: {' and '.join(missing)} missing")
+        if all(by_socket.values()) and all(by_callback.values()):
+            raise ValueError(
+                "WeCom's bot works either by WECOM_BOT_ID and WECOM_BOT_SECRET (long connection)"
+                " or by WECOM_BOT_TOKEN and WECOM_BOT_ENCODING_AES_KEY (callback): remove one pair"
+            )
+        if self.wecom_webhooks is not None and not self.wecom_is_on():
+            raise ValueError(
+                "WeCom is half set: WECOM_WEBHOOKS only speaks; set the app (WECOM_CORP_ID and the"
+                " others) or the bot (WECOM_BOT_ID) as well"
+            )
+
+    def wecom_is_on(self) -> bool:
+        """Whether there is a self-built app or a bot by which people are heard."""
+        return bool(self.wecom_corp_id or self.wecom_bot_id or self.wecom_bot_token)
+
+    def wecom_webhook_keys(self) -> dict[str, str]:
+        """WECOM_WEBHOOKS: the key of each team's group robot, by the team's name."""
+        pairs = _parts(self.wecom_webhooks) if self.wecom_webhooks else ()
+        return {
+            team.strip(): key.strip() for team, _, key in (pair.partition("=") for pair in pairs)
+        }
 
     def admin_accounts(self) -> tuple[tuple[str, str], ...]:
         """BANZHANG_ADMINS as (platform, user id)."""
@@ -128,12 +216,21 @@ class Settings(BaseSettings):
             platform, colon, user_id = entry.partition(":")
             if not colon or not user_id or platform not in PLATFORM_NAMES:
                 raise ValueError(f"BANZHANG_ADMINS: {entry!r} is not like slack:U123")
-            accounts.append((platform, user_id))
+            # WeCom's user ids are the same however their letters are written.
+            accounts.append((platform, user_id.lower() if platform == "wecom" else user_id))
         return tuple(accounts)
 
     def signing_secrets(self) -> tuple[str, ...]:
         """The Slack signing secrets; two while one is being rotated."""
         return _parts(self.slack_signing_secret) if self.slack_signing_secret else ()
+
+
+def _is_aes_key(text: str) -> bool:
+    """https://developer.work.weixin.qq.com/document/path/90968: 43 characters, 32 bytes."""
+    try:
+        return len(text) == 43 and len(b64decode(f"{text}=", validate=True)) == 32
+    except ValueError:
+        return False
 
 
 def _parts(secrets: SecretStr) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from storage.cipher import Cipher
 from storage.engine import is_sqlite
+from storage.outbox import Rings, never_rings
 from storage.uow import UnitOfWork
 
 T = TypeVar("T")
@@ -48,11 +49,13 @@ class Transactions(Protocol):
         """Finish what was accepted and end the threads."""
 
 
-def make_transactions(engine: Engine, cipher: Cipher, told: Told) -> Transactions:
+def make_transactions(
+    engine: Engine, cipher: Cipher, told: Told, rings: Rings = never_rings
+) -> Transactions:
     """The right kind for the database."""
     if is_sqlite(engine):
-        return SharedCommits(engine, cipher, told)
-    return OwnCommits(engine, cipher, told)
+        return SharedCommits(engine, cipher, told, rings)
+    return OwnCommits(engine, cipher, told, rings)
 
 
 @dataclass(slots=True)
@@ -66,10 +69,13 @@ class _Job:
 class SharedCommits:
     """One writer thread for SQLite."""
 
-    def __init__(self, engine: Engine, cipher: Cipher, told: Told) -> None:
+    def __init__(
+        self, engine: Engine, cipher: Cipher, told: Told, rings: Rings = never_rings
+    ) -> None:
         self._engine = engine
         self._cipher = cipher
         self._told = told
+        self._rings = rings
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="banzhang-writer", daemon=True)
@@ -91,7 +97,7 @@ class SharedCommits:
 
     def _read(self, work: Work[T]) -> T:
         with self._engine.connect().execution_options(reading=True) as connection:
-            return work(UnitOfWork(Session(connection), self._cipher))
+            return work(UnitOfWork(Session(connection), self._cipher, self._rings))
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -138,7 +144,7 @@ class SharedCommits:
         """One piece of work inside its own savepoint."""
         # The session opens the savepoint at its first statement and commits or rolls back to it.
         session = Session(connection, join_transaction_mode="create_savepoint")
-        uow = UnitOfWork(session, self._cipher)
+        uow = UnitOfWork(session, self._cipher, self._rings)
         try:
             job.result = job.work(uow)
             session.commit()
@@ -153,10 +159,18 @@ class SharedCommits:
 class OwnCommits:
     """A pool of threads for PostgreSQL, a transaction per piece of work."""
 
-    def __init__(self, engine: Engine, cipher: Cipher, told: Told, threads: int = 8) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        cipher: Cipher,
+        told: Told,
+        rings: Rings = never_rings,
+        threads: int = 8,
+    ) -> None:
         self._engine = engine
         self._cipher = cipher
         self._told = told
+        self._rings = rings
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="banzhang-db")
 
     async def run(self, work: Work[T]) -> T:
@@ -171,7 +185,7 @@ class OwnCommits:
         for attempt in range(1, TRIES + 1):
             try:
                 with Session(self._engine) as session, session.begin():
-                    uow = UnitOfWork(session, self._cipher)
+                    uow = UnitOfWork(session, self._cipher, self._rings)
                     result = work(uow)
                 if uow.queued or uow.armed:
                     self._told(uow.queued, uow.armed)

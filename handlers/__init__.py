@@ -218,6 +218,7 @@ TIMERS: dict[str, TimerHandler] = {
     "message.dead": delivery_timers.tell_dead,
     "account.gone": accounts.gone,
     "page.refresh": page.refresh,
+    upkeep.ALARM: upkeep.sound_alarm,
     "audit.seal": upkeep.seal_audit,
     "audit.head": upkeep.send_audit_head,
     "storage.prune": upkeep.prune,

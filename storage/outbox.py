@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from bot.messages import (
     ToHome,
     ToPerson,
     Words,
+    lines,
 )
 from storage.cipher import CannotOpen, Cipher
 from storage.people import People
@@ -35,6 +36,16 @@ WAITING = ("pending", "sending")
 PRIORITIES = {"person": 0, "reminder": 1, "digest": 2}
 NOBODY = "nobody"
 KEPT = timedelta(days=90)
+# As many short answers as leave as one message; a person still reads so many lines.
+MOST_FOLDED = 20
+
+Rings = Callable[[str, str], bool]
+"""Of a platform and a team's name: whether what is said in its home there can ring phones."""
+
+
+def never_rings(_platform: str, _team: str) -> bool:
+    """As long as no platform is known."""
+    return False
 
 
 class Body(Model):
@@ -46,6 +57,20 @@ class Body(Model):
     page: Page | None = None
     file: File | None = None
     or_else: ToPerson | None = None
+    team: str = ""
+    rings: bool = False
+
+    @property
+    def is_short(self) -> bool:
+        """Words for a group, nothing else: they may share a message with others."""
+        return (
+            self.address.kind == "group"
+            and self.address.only_for is None
+            and self.words is not None
+            and self.card is None
+            and self.file is None
+            and not self.rings
+        )
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -66,6 +91,8 @@ class Leased:
     attempt: int
     uncertain_since: datetime | None
     """When it was queued, where an earlier attempt may have been taken."""
+    also: tuple[int, ...] = ()
+    """The messages behind it whose words leave with it."""
 
     @property
     def address(self) -> Address:
@@ -89,6 +116,9 @@ class Outcome:
     """Whether it was tried at all, and not only held back because it was not its turn."""
     gone: Address | None = None
     """The account that turned out to be there no more."""
+    also: tuple[int, ...] = ()
+    """What was sent with it; if it was not, each is tried alone."""
+    is_edit: bool = False
     ready_at: datetime | None = None
     """When the address may be tried next (its pace, or the wait after a failure)."""
 
@@ -122,6 +152,7 @@ class Outbox:
         teams: Teams,
         recipients: Recipients,
         timers: Timers,
+        rings: Rings = never_rings,
     ) -> None:
         self._session = session
         self._cipher = cipher
@@ -129,6 +160,7 @@ class Outbox:
         self._teams = teams
         self._timers = timers
         self._recipients = recipients
+        self._rings = rings
         self._held: list[tuple[Send, datetime]] | None = None
 
     # --- writing -----------------------------------------------------------------------------
@@ -164,6 +196,7 @@ class Outbox:
                     send, f"{send.key}@{home.platform}", home, *self._recipients.reads(team), now
                 )
                 for home in self._teams.homes(team.id)
+                if not send.rings or self._rings(home.platform, team.name)
             ]
             return any(added)
         return self._add(send, send.key, send.to, *self._recipients.reads_at(send.to), now)
@@ -235,6 +268,7 @@ class Outbox:
         """What goes to an address, with each mention's account on its platform."""
         words, card = self._recipients.for_platform(send.words, send.card, address.platform)
         page = send.page and self._recipients.page(send.page, address.platform)
+        home = address.kind == "group" and self._teams.home_of(address.platform, address.id)
         return Body(
             address=address,
             words=words,
@@ -242,6 +276,8 @@ class Outbox:
             page=page,
             file=send.file,
             or_else=send.or_else,
+            team=home or "",
+            rings=send.rings,
         )
 
     def _supersede(self, those: ColumnElement[bool]) -> None:
@@ -266,9 +302,17 @@ class Outbox:
     # --- delivering --------------------------------------------------------------------------
 
     def lease(
-        self, now: datetime, until: datetime, limit: int, platforms: Iterable[str]
+        self,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        platforms: Iterable[str],
+        folding: Collection[str] = (),
     ) -> Sequence[Leased]:
-        """Lease addresses whose head may go, waiting people first; the heads become "sending"."""
+        """Lease addresses whose head may go, waiting people first; the heads become "sending".
+
+        On platforms that are `folding` a short answer takes those with it that wait behind it.
+        """
         addresses = outbox_addresses.c
         free = self._session.scalars(
             select(addresses.address)
@@ -286,7 +330,8 @@ class Outbox:
         self._session.execute(
             update(outbox_addresses).where(addresses.address.in_(free)).values(leased_until=until)
         )
-        return self._take_heads(free, now)
+        heads = self._take_heads(free, now)
+        return [self._folded(one) if one.address.platform in folding else one for one in heads]
 
     def _take_heads(self, queues: Sequence[str], now: datetime) -> Sequence[Leased]:
         original = outbox.alias("original")
@@ -319,6 +364,41 @@ class Outbox:
                 .values(ready_at=None, leased_until=None)
             )
         return [leased for row in rows if (leased := self._leased(row, now)) is not None]
+
+    def _folded(self, head: Leased) -> Leased:
+        """With the words of the short messages that wait directly behind it."""
+        if not head.body.is_short or head.edits_handle is not None:
+            return head
+        waiting = self._session.execute(
+            select(outbox)
+            .where(outbox.c.address == head.queue, outbox.c.state == "pending")
+            .order_by(outbox.c.id)
+            .limit(MOST_FOLDED - 1)
+        )
+        behind: dict[int, Words] = {}
+        for row in waiting:
+            body = self._body(row.body)
+            if (
+                body is None
+                or not body.is_short
+                or body.words is None
+                or body.address != head.address
+                or row.edits_id is not None
+                or (row.locale, row.zone) != (head.locale, head.zone)
+            ):
+                break
+            behind[row.id] = body.words
+        if not behind:
+            return head
+        self._session.execute(
+            update(outbox)
+            .where(outbox.c.id.in_(behind))
+            .values(state="sending", attempts=outbox.c.attempts + 1)
+        )
+        words = lines(head.body.words, *behind.values())
+        return replace(
+            head, body=head.body.model_copy(update={"words": words}), also=tuple(behind)
+        )
 
     def _leased(self, row: Any, now: datetime) -> Leased | None:
         body = self._body(row.body)
@@ -377,6 +457,10 @@ class Outbox:
         ).scalar()
         if ours is None:
             return False
+        if outcome.also:
+            self._record_also(outcome, now)
+        if outcome.is_edit and outcome.handle:
+            self._renew_original(outcome)
         self._free(outcome.queue, outcome.ready_at or now)
         if outcome.state in ("dead", "unknown") and not _is_page(outcome.queue):
             self._timers.arm("message.dead", f"M{outcome.id}", "tell", now)
@@ -386,6 +470,39 @@ class Outbox:
             subject = f"{outcome.gone.platform}/{outcome.gone.only_for or outcome.gone.id}"
             self._timers.arm("account.gone", subject, "leave", now)
         return True
+
+    def _record_also(self, outcome: Outcome, now: datetime) -> None:
+        """What left with it, or did not: then each waits to be tried alone."""
+        sent = outcome.state == "sent"
+        self._session.execute(
+            update(outbox)
+            .where(outbox.c.id.in_(outcome.also), outbox.c.state == "sending")
+            .values(
+                state="sent" if sent else "pending",
+                attempts=outbox.c.attempts if outcome.counted else outbox.c.attempts - 1,
+                uncertain=True if outcome.uncertain else outbox.c.uncertain,
+                sent_at=now if sent else None,
+            )
+        )
+
+    def _renew_original(self, outcome: Outcome) -> None:
+        """Changing a message may use its handle up: the next change goes by what is left."""
+        edited = select(outbox.c.edits_id).where(outbox.c.id == outcome.id).scalar_subquery()
+        self._session.execute(
+            update(outbox).where(outbox.c.id == edited).values(handle=outcome.handle)
+        )
+
+    def renew(self, platform: str, message_id: int, handle: str) -> None:
+        """A press on a message of ours brought a new handle to change it by."""
+        self._session.execute(
+            update(outbox)
+            .where(
+                outbox.c.id == message_id,
+                outbox.c.address.startswith(f"{platform}:", autoescape=True),
+                outbox.c.state == "sent",
+            )
+            .values(handle=handle)
+        )
 
     def _say_directly(self, message_id: int, now: datetime) -> None:
         """What cannot be said in a group reaches its reader all the same, where one is named and

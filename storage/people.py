@@ -92,6 +92,7 @@ class People:
                 platform=platform,
                 user_id=user.id,
                 name=name,
+                alias=user.alias,
                 last_active_at=now,
                 reachable=True,
                 told_locale=user.locale,
@@ -168,13 +169,14 @@ class People:
         return was_reachable
 
     def named(self, name: str, team_id: int | None, platform: str) -> Sequence[Person]:
-        """Exact matches of a typed name: user id, platform name or own name, inside the team.
+        """Exact matches of a typed name: user id, platform name, alias or own name, in the team.
 
         Never fuzzy. With `team_id` None, anybody known on the platform.
         """
         match = or_(
             func.lower(Identity.user_id) == name.lower(),
             Identity.name == name,
+            Identity.alias == name,
             Person.name == name,
         )
         wanted = (
@@ -390,6 +392,8 @@ def _take_name(person: Person, identity: Identity, user: User) -> None:
         if person.name in (user.id, identity.name):
             person.name = user.name
         identity.name = user.name
+    if user.alias and user.alias != identity.alias:
+        identity.alias = user.alias
 
 
 def _follow(person: Person, identity: Identity, user: User) -> None:

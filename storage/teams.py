@@ -22,6 +22,12 @@ BOUND = (
     .join(BoundGroup, BoundGroup.team_id == Team.id)
     .where(BoundGroup.platform == bindparam("platform"), BoundGroup.chat_id == bindparam("chat_id"))
 )
+HOME_OF = (
+    select(Team.name)
+    .join(BoundGroup, BoundGroup.team_id == Team.id)
+    .where(BoundGroup.platform == bindparam("platform"), BoundGroup.chat_id == bindparam("chat_id"))
+    .where(BoundGroup.home)
+)
 FIRST_MEMBERSHIP = (
     select(Membership.team_id)
     .where(Membership.person_id == bindparam("person_id"), Membership.team_id.is_not(None))
@@ -106,6 +112,10 @@ class Teams:
         """The team a group is bound to."""
         team = self._session.scalar(BOUND, {"platform": platform, "chat_id": chat_id})
         return team and self._keep(team)
+
+    def home_of(self, platform: str, chat_id: str) -> str | None:
+        """The name of the team whose home a group is."""
+        return self._session.scalar(HOME_OF, {"platform": platform, "chat_id": chat_id})
 
     def group_name(self, platform: str, chat_id: str) -> str | None:
         """What a bound group is called, as far as the platform told."""

@@ -11,7 +11,8 @@ from storage.codes import Codes
 from storage.dialogues import Dialogues
 from storage.facts import Facts
 from storage.inbox import Inbox
-from storage.outbox import Outbox
+from storage.leads import Leads
+from storage.outbox import Outbox, Rings, never_rings
 from storage.pages import Pages
 from storage.people import People
 from storage.queries import Queries
@@ -24,7 +25,7 @@ from storage.timers import Timers
 class UnitOfWork:
     """What handlers work on. It never commits: whoever made it does."""
 
-    def __init__(self, session: Session, cipher: Cipher) -> None:
+    def __init__(self, session: Session, cipher: Cipher, rings: Rings = never_rings) -> None:
         self.session = session
         self.people = People(session)
         self.codes = Codes(session)
@@ -35,7 +36,10 @@ class UnitOfWork:
         self.inbox = Inbox(session, cipher)
         self.timers = Timers(session)
         self.recipients = Recipients(self.people, self.teams)
-        self.outbox = Outbox(session, cipher, self.people, self.teams, self.recipients, self.timers)
+        self.outbox = Outbox(
+            session, cipher, self.people, self.teams, self.recipients, self.timers, rings
+        )
+        self.leads = Leads(session)
         self.dialogues = Dialogues(session)
         self.pages = Pages(session)
         self.audit = Audit(session, cipher)

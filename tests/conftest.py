@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.world import DINGTALK_LIKE, WECOM_LIKE, Profile
+from adapters.sandbox.world import DINGTALK_LIKE, Profile
 from tests.engines import fresh_engine
-from tests.stages import SLACK
+from tests.stages import SLACK, WECOM
 from tests.town import Town
 
 pytest_plugins = ["tests.databases"]
 
-PROFILES = {"slack": SLACK, "wecom": WECOM_LIKE, "dingtalk": DINGTALK_LIKE}
-"""Slack is the real adapter before the stand-in's cloud, the others the sandbox's likenesses."""
+PROFILES = {"slack": SLACK, "wecom": WECOM, "dingtalk": DINGTALK_LIKE}
+"""Slack and WeCom are the real adapters before their stand-ins, DingTalk the sandbox's likeness."""
 
 
 @pytest.fixture(params=sorted(PROFILES))

@@ -23,6 +23,7 @@ from bot.web import platform_routes
 from bot.words import reader_for
 from tests.platforms.served import served
 from tests.platforms.slack import StandInSlack
+from tests.services import Alone
 
 TRANSPORTS = ("http", "socket")
 FORM = "application/x-www-form-urlencoded"
@@ -83,7 +84,7 @@ def at_work(adapter: Adapter, recorder: Recorder) -> Iterator[str]:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await adapter.start(recorder)
+        await adapter.start(recorder, Alone().services)
         yield
         await adapter.stop()
 

@@ -21,10 +21,11 @@ from adapters.contract import (
     Receive,
     Request,
     Response,
+    Services,
 )
 from bot.commands import Command, TimerHandler
 from bot.dispatch import Dispatch
-from bot.messages import Address, Chat, Event, Outgoing, Reader, User
+from bot.messages import Address, Chat, Event, Outgoing, Reader, Reply, User
 from bot.outbox import Delivery
 from bot.router import Router
 from bot.transactions import make_transactions
@@ -45,7 +46,8 @@ class Postbox:
         buttons_in_groups=True,
         buttons_in_direct=True,
         private_in_groups=False,
-        edits=True,
+        edits_in_groups=True,
+        edits_in_direct=True,
         structured_mentions=True,
     )
 
@@ -56,14 +58,14 @@ class Postbox:
         self.seconds_between = 0.0
         self.before_answering: Callable[[], None] = lambda: None
 
-    async def start(self, receive: Receive) -> None:
+    async def start(self, receive: Receive, services: Services) -> None:
         """Nothing to open."""
 
     async def receive(self, request: Request, receive: Receive) -> Response:
         """It has no HTTP side."""
         raise AssertionError("nobody calls a postbox")
 
-    def answers_inline(self, event: Event) -> bool:
+    def answers_inline(self, event: Event, reply: Reply) -> bool:
         """As the test wishes."""
         return self.inline
 
@@ -79,6 +81,10 @@ class Postbox:
         self.taken.append((outgoing.address.id, said(outgoing, reader)))
         self.before_answering()
         return f"{outgoing.address.id}:{len(self.taken)}"
+
+    def can_ring(self, team: str) -> bool:
+        """There are no phones."""
+        return False
 
     def pace(self, address: Address) -> float:
         """As the test wishes."""

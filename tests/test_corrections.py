@@ -29,7 +29,7 @@ def test_out_without_in(town: Town) -> None:
     else:
         said = town.say("小王", "补卡 上班 9:30 忘了签到")
     assert "C1：补一次上班 09:30–18:00" in said
-    assert re.search(r"原因[：\n]忘了签到", town.reads("李组长")[-1])
+    assert re.search(r"原因[： \n]忘了签到", town.reads("李组长")[-1])
     town.press("李组长", "approve_correction", on="C1")
     assert (state(town), worked(town)) == ("confirmed", 510)
     assert "C1 已通过：H1 现在是 09:30–18:00。" in town.reads("小王")[-1]

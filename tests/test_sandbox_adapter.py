@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import Adapter, DeliveryFailed, Rejected
+from adapters.plain import cut
 from adapters.sandbox.adapter import SandboxAdapter
 from adapters.sandbox.decode import LONGEST, hear
-from adapters.sandbox.encode import cut
 from adapters.sandbox.world import (
     DINGTALK_LIKE,
     GROUP_ID,
@@ -358,7 +358,7 @@ async def test_an_edit_changes_the_message_or_follows_it(sandbox: SandboxAdapter
     changed = outgoing(card=QUERY, said="Q1 由小王认领", edits=handle)
     await sandbox.send(changed, READER)
     shown = sandbox.visible("li", GROUP_ID)
-    if sandbox.capabilities.edits:
+    if sandbox.capabilities.edits_in_groups:
         assert len(shown) == 1
         assert (shown[0].edited, len(shown[0].versions)) == (True, 2)
         assert shown[0].plain.startswith("Q1 <b>帖子</b>")

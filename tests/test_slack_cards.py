@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 import handlers
+from adapters.carried import Pressed
 from adapters.contract import (
     Checkup,
     DeliveryFailed,
@@ -30,10 +31,11 @@ from adapters.contract import (
     Receive,
     Request,
     Response,
+    Services,
 )
 from adapters.slack import decode, encode
 from adapters.slack.adapter import SlackAdapter
-from adapters.slack.carried import LONGEST_VALUE, Pressed
+from adapters.slack.carried import LONGEST_VALUE
 from adapters.slack.reading import NAME
 from bot.app import Bot
 from bot.messages import (
@@ -214,15 +216,19 @@ class Window:
                 assert view is not None, f"{reply.form.command} has no form that Slack takes"
                 check_view(view)
 
-    def answers_inline(self, event: Event) -> bool:
+    def answers_inline(self, event: Event, reply: Reply) -> bool:
         """As the adapter does."""
         return decode.from_command(event)
+
+    def can_ring(self, team: str) -> bool:
+        """There are no phones."""
+        return False
 
     def pace(self, address: Address) -> float:
         """No wait: nobody is on the other side."""
         return 0.0
 
-    async def start(self, receive: Receive) -> None:
+    async def start(self, receive: Receive, services: Services) -> None:
         """Nothing to open."""
 
     async def receive(self, request: Request, receive: Receive) -> Response:

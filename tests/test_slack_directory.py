@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from adapters import memory
 from adapters.slack import directory as slack_directory
 from adapters.slack.api import SlackApi
 from adapters.slack.directory import Directory
@@ -78,7 +79,7 @@ async def test_slack_is_asked_once(slack: StandInSlack, api: SlackApi) -> None:
 async def test_and_again_after_a_while(
     slack: StandInSlack, api: SlackApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slack_directory, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(memory, "FRESH_SECONDS", 0.0)
     directory = Directory(api)
     for _ in range(2):
         await directory.introduce(event("U1"))
@@ -162,7 +163,7 @@ async def test_after_a_rest_slack_is_asked_again(
 async def test_only_so_many_are_remembered(
     slack: StandInSlack, api: SlackApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slack_directory, "REMEMBERED", 2)
+    monkeypatch.setattr(memory, "REMEMBERED", 2)
     directory = Directory(api)
     for one in ("U1", "U2", "U3", "U1"):
         await directory.introduce(event(one))

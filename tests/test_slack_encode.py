@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.carried import Pressed
 from adapters.slack import encode
-from adapters.slack.carried import Asked, Pressed
+from adapters.slack.carried import Asked
 from bot.messages import (
     Address,
     Answer,

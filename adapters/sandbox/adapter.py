@@ -20,9 +20,11 @@ from adapters.contract import (
     Rejected,
     Request,
     Response,
+    Services,
 )
+from adapters.plain import flat
 from adapters.sandbox.decode import cleaned, hear, shown, user_of
-from adapters.sandbox.encode import encode, flat, with_file
+from adapters.sandbox.encode import encode, with_file
 from adapters.sandbox.forms import OpenForm, opened, sent_back
 from adapters.sandbox.world import (
     BOT_ID,
@@ -215,7 +217,7 @@ class SandboxAdapter:
         if outgoing.edits_handle is None:
             words = with_file(outgoing.words, outgoing.file)
             contents = encode(words, outgoing.card, reader, self._profile, group=group)
-        elif self.capabilities.edits:
+        elif self.capabilities.edits_in_groups:
             # The words are for platforms that cannot edit; the card says the same.
             words = None if outgoing.card else outgoing.words
             contents = encode(words, outgoing.card, reader, self._profile, group=group)
@@ -239,16 +241,20 @@ class SandboxAdapter:
 
     # --- the rest of what every adapter answers to
 
-    async def start(self, receive: Receive) -> None:
+    async def start(self, receive: Receive, services: Services | None = None) -> None:
         """Nothing has to be opened."""
 
     async def receive(self, request: Request, receive: Receive) -> Response:
         """The sandbox has no HTTP path of its own; its page is mounted apart."""
         raise Rejected(404, "the sandbox hears only its own page")
 
-    def answers_inline(self, event: Event) -> bool:
+    def answers_inline(self, event: Event, reply: Reply) -> bool:
         """Every answer comes back with its event."""
         return True
+
+    def can_ring(self, team: str) -> bool:
+        """There are no phones."""
+        return False
 
     def pace(self, address: Address) -> float:
         """No pause is needed between messages."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from adapters.sandbox.encode import flat
+from adapters.plain import flat
 from bot.messages import Form, FormField, Reader
 
 

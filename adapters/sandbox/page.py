@@ -28,9 +28,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from adapters.contract import ReaderFor, Receive, Rejected
+from adapters.plain import flat
 from adapters.sandbox.adapter import SandboxAdapter
 from adapters.sandbox.decode import mentions_bot
-from adapters.sandbox.encode import flat
 from adapters.sandbox.guard import Guard, read_fields
 from adapters.sandbox.views import THEMES, ReadingPlaces, View
 from adapters.sandbox.world import BOT_NAMES, GROUP_ID, PERSONA_OF, PERSONAS, PROFILES

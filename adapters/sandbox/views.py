@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_skeleton
 
 from adapters.contract import ReaderFor
+from adapters.plain import flat
 from adapters.sandbox.adapter import SandboxAdapter
-from adapters.sandbox.encode import flat
 from adapters.sandbox.forms import OpenForm
 from adapters.sandbox.world import (
     BOT_ID,

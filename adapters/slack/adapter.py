@@ -22,6 +22,7 @@ from adapters.contract import (
     Receive,
     Request,
     Response,
+    Services,
 )
 from adapters.slack import decode, doctor, encode, events, http
 from adapters.slack.api import SlackApi, SlackRefused
@@ -53,7 +54,8 @@ class SlackAdapter:
         buttons_in_groups=True,
         buttons_in_direct=True,
         private_in_groups=True,
-        edits=True,
+        edits_in_groups=True,
+        edits_in_direct=True,
         structured_mentions=True,
         slash_commands=True,
         threads=True,
@@ -91,7 +93,7 @@ class SlackAdapter:
         self._bolt: Bolt | None = None
         self._socket: SocketMode | None = None
 
-    async def start(self, receive: Receive) -> None:
+    async def start(self, receive: Receive, services: Services | None = None) -> None:
         """Open the session. Slack's API may be down: what comes in does not need it."""
         client = await self._api.open()
         self._bolt = Bolt(client, lambda: self._api.identity, self._answer)
@@ -117,9 +119,13 @@ class SlackAdapter:
             raise RuntimeError("a payload before start()")
         return await self._bolt.dispatch(payload, received_at, receive)
 
-    def answers_inline(self, event: Event) -> bool:
+    def answers_inline(self, event: Event, reply: Reply) -> bool:
         """Only a slash command's response is read by a person."""
         return decode.from_command(event)
+
+    def can_ring(self, team: str) -> bool:
+        """A direct message rings as loudly."""
+        return False
 
     async def send(self, outgoing: Outgoing, reader: Reader) -> str:
         """Post or change a message; its handle is the channel and ts that Slack answered."""
@@ -201,7 +207,7 @@ class SlackAdapter:
         return events.with_message(event, message, self._our_account())
 
     def _inline(self, event: Event, answer: Answer | None, reader: Reader) -> Json | None:
-        if answer is None or not self.answers_inline(event):
+        if answer is None or not decode.from_command(event):
             return None
         return encode.response(answer, event.chat, reader)
 
@@ -227,7 +233,7 @@ class SlackAdapter:
                 why = "Slack took too long"
         log.warning("a form did not open: %s", why)
         shut = Answer(words=text("slack.form_shut"), private=True)
-        if not self.answers_inline(event):
+        if not decode.from_command(event):
             await self._posting.say_at_once(event.user.id, event.chat, shut, reader)
         return self._inline(event, shut, reader)
 

@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
+from adapters.carried import Pressed
 from adapters.contract import Rejected
 from adapters.slack import events
-from adapters.slack.carried import Asked, Pressed
+from adapters.slack.carried import Asked
 from adapters.slack.reading import (
     NAME,
     Payload,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from adapters.contract import DeliveryFailed
+from adapters.memory import Memory
 from adapters.slack.api import PASSING, RATE_LIMITED, SlackApi, SlackRefused
 from adapters.slack.reading import display_name, told_user
 from bot.messages import Chat, Event, User
@@ -22,15 +22,11 @@ log = logging.getLogger(__name__)
 
 # Out of the 3 s that a person waits for a command.
 LOOKUP_SECONDS = 0.7
-FRESH_SECONDS = 3600.0
 REST_SECONDS = 30.0
-REMEMBERED = 10_000
 # users.info may be called about 100 times a minute.
 AT_ONCE = 10
 # Slack's own trouble and its limits; any other no is about this one person or channel.
 TROUBLES = PASSING | RATE_LIMITED
-
-Thing = TypeVar("Thing")
 
 
 class Place(NamedTuple):
@@ -124,34 +120,3 @@ class Directory:
             return {}
         told = answer.get(what)
         return told if isinstance(told, dict) else {}
-
-
-class Memory(Generic[Thing]):
-    """The newest things by id, each believed for an hour, and better than nothing after it."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[float, Thing]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def is_fresh(self, id: str, now: float) -> bool:
-        """Whether it need not be asked about."""
-        known = self._known.get(id)
-        return known is not None and known[0] > now
-
-    def get(self, id: str, default: Thing) -> Thing:
-        """What is known of it."""
-        known = self._known.get(id)
-        return default if known is None else known[1]
-
-    def keep(self, id: str, thing: Thing) -> None:
-        """Remember it; what was not heard of for longest is forgotten."""
-        self._known[id] = (asyncio.get_running_loop().time() + FRESH_SECONDS, thing)
-        self._known.move_to_end(id)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-
-    def forget(self, id: str) -> None:
-        """It has changed."""
-        self._known.pop(id, None)

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from adapters.slack.carried import LONGEST_METADATA, LONGEST_VALUE, Asked, Pressed
+from adapters.carried import Pressed
+from adapters.slack.carried import LONGEST_METADATA, LONGEST_VALUE, Asked
 from bot.messages import (
     Answer,
     Button,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from adapters.contract import Rejected, Request
+from adapters.reading import read_object
 
 LARGEST_BODY = 1024 * 1024
 FRESH_SECONDS = 300
@@ -88,14 +88,3 @@ def _fields(text: str) -> dict[str, Any]:
     if not fields or len(fields) != len(pairs):
         raise ValueError("no field at all, or one stands twice")
     return fields
-
-
-def read_object(text: str) -> dict[str, Any]:
-    """A JSON object, by whichever way it came. Raises ValueError or RecursionError."""
-    found = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - one kind for all that cannot be read
-    if "\\ud" in text.lower():
-        # Half a character (an unpaired surrogate) could be neither stored nor sent back.
-        json.dumps(found, ensure_ascii=False).encode("utf-8")
-    return found

@@ -27,8 +27,8 @@ from typing import Any
 import aiohttp
 
 from adapters.contract import DeliveryFailed, Rejected
+from adapters.reading import read_object
 from adapters.slack.api import SlackRefused
-from adapters.slack.http import read_object
 
 log = logging.getLogger(__name__)
 

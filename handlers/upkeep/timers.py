@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
-from bot.messages import Send, Tick, ToPerson, text
+from bot.messages import Moment, Send, Tick, ToPerson, text
 from storage.uow import UnitOfWork
 
 SEAL_EVERY = timedelta(minutes=1)
 SEAL_WHEN_QUIET = timedelta(minutes=15)
 HEAD_HOUR, PRUNE_HOUR = 9, 4
+ALARM = "platform.alarm"
 
 
 def arm(uow: UnitOfWork, now: datetime) -> None:
@@ -46,6 +47,15 @@ def send_audit_head(tick: Tick, uow: UnitOfWork) -> None:
                 tick.now,
             )
     uow.timers.arm(tick.kind, tick.subject, tick.step, _daily(uow, tick.now, HEAD_HOUR))
+
+
+def sound_alarm(tick: Tick, uow: UnitOfWork) -> None:
+    """A platform has a trouble that only a person can end: tell every admin, wherever they read."""
+    word, _, _at = tick.step.partition("/")
+    words = text(f"alarms.{tick.subject}.{word}", at=Moment(at=tick.due_at))
+    for admin in uow.people.holders("admin", None):
+        key = f"alarm/{tick.subject}/{tick.step}/{admin.id}"
+        uow.outbox.put(Send(to=ToPerson(person_id=admin.id), key=key, words=words), tick.now)
 
 
 def prune(tick: Tick, uow: UnitOfWork) -> None:

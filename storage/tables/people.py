@@ -43,6 +43,8 @@ class Identity(Base):
     platform: Mapped[str] = mapped_column(String(20))
     user_id: Mapped[str] = mapped_column(String(200))
     name: Mapped[str] = mapped_column(String(200))
+    alias: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    """A second name by which colleagues may mention them; "" for none."""
     last_active_at: Mapped[datetime]
     reachable: Mapped[bool] = mapped_column(default=True)
     told_locale: Mapped[str | None] = mapped_column(String(10))

@@ -134,6 +134,15 @@ pages = Table(
     Column("shown", String(64)),
 )
 
+leads = Table(
+    "leads",
+    Base.metadata,
+    # What only one process may do at a time, who does it, and how long that holds.
+    Column("what", String(60), primary_key=True),
+    Column("holder", String(40), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+
 facts = Table(
     "facts",
     Base.metadata,

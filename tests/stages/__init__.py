@@ -7,10 +7,13 @@ from tests.clock import StillClock
 from tests.stages.sandbox import SandboxStage
 from tests.stages.slack import SLACK, SlackStage
 from tests.stages.stage import GROUP, GROUP_NAME, Said, Stage
+from tests.stages.wecom import WECOM, WecomStage
 
-__all__ = ["GROUP", "GROUP_NAME", "SLACK", "Said", "Stage", "make_stage"]
+__all__ = ["GROUP", "GROUP_NAME", "SLACK", "WECOM", "Said", "Stage", "make_stage"]
 
 
 def make_stage(profile: Profile, clock: StillClock) -> Stage:
     """The real platform where a profile is one, else the sandbox in its likeness."""
-    return SlackStage(clock) if profile == SLACK else SandboxStage(clock, profile)
+    if profile == SLACK:
+        return SlackStage(clock)
+    return WecomStage(clock) if profile == WECOM else SandboxStage(clock, profile)

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from adapters.contract import DeliveryFailed
 from adapters.sandbox.adapter import SandboxAdapter
 from adapters.sandbox.world import BOT_ID, GROUP_ID, PERSONAS, Entry, Profile
-from bot.verbs import words_of
-from bot.words import catalogue, reader_for
+from bot.words import reader_for
 from tests.clock import StillClock
-from tests.stages.stage import GROUP, Said, Stage
+from tests.stages.stage import GROUP, Said
+from tests.stages.typing import TypingStage, words_for
 
 IDS = {persona.name: persona.id for persona in PERSONAS}
 NAMES = {GROUP_ID: GROUP, **{persona.id: persona.name for persona in PERSONAS}}
 
 
-class SandboxStage(Stage):
+class SandboxStage(TypingStage):
     """The sandbox's own adapter; nothing is encoded for any real platform."""
 
     platform = "sandbox"
@@ -27,7 +27,6 @@ class SandboxStage(Stage):
         self.profile = profile
         self.sandbox = SandboxAdapter(clock.now, reader_for, profile)
         self.adapter = self.sandbox
-        self._typed: dict[str, tuple[str, bool]] = {}
 
     def account(self, name: str) -> str:
         return IDS[name]
@@ -45,7 +44,7 @@ class SandboxStage(Stage):
 
     def press(self, name: str, label: str, on: str, key: str | None = None) -> str:
         """Where the profile shows no buttons, the command that stands there instead is typed."""
-        words = words_of(label) if f"verbs.{label}" in catalogue("en") else [label]
+        words = words_for(label)
         for entry in reversed(self._visible(IDS[name])):
             if on not in entry.plain or entry.author != BOT_ID:
                 continue
@@ -54,8 +53,7 @@ class SandboxStage(Stage):
                     return self._press(name, entry.id, index, key)
             for line in entry.content.typed:
                 if any(line.startswith(word) for word in words):
-                    self._typed[name] = (line, entry.chat == GROUP_ID)
-                    return self.say(name, line, in_group=entry.chat == GROUP_ID)
+                    return self.type_in_place_of(name, line, in_group=entry.chat == GROUP_ID)
         raise AssertionError(f"{name} sees no button {label!r} on {on!r}")
 
     def _press(self, name: str, entry_id: int, index: int, key: str | None) -> str:
@@ -66,14 +64,8 @@ class SandboxStage(Stage):
         )
 
     def fill(self, name: str, answers: Mapping[str, str]) -> str:
-        """Fill the form that is open, or answer the dialogue question by question."""
-        if self.has_form(name):
-            return self._submit(name, answers)
-        if self._in_dialogue(IDS[name]):
-            return [self.say(name, answer, in_group=False) for answer in answers.values()][-1]
-        # Nothing asks for the rest here: the whole line is typed anew.
-        line, in_group = self._typed[name]
-        return self.say(name, " ".join((line, *answers.values())), in_group=in_group)
+        """Fill the form that is open, or answer as one does where there are none."""
+        return self._submit(name, answers) if self.has_form(name) else super().fill(name, answers)
 
     def _submit(self, name: str, answers: Mapping[str, str]) -> str:
         person = IDS[name]
@@ -90,12 +82,6 @@ class SandboxStage(Stage):
 
         said = self.answered(name, submit)
         return "\n".join(errors.values()) if errors else said
-
-    def _in_dialogue(self, person: str) -> bool:
-        work = self.bot.transactions.read(
-            lambda uow: uow.dialogues.find("sandbox", person, person, self.clock.now())
-        )
-        return self.run(work) is not None
 
     def has_form(self, name: str) -> bool:
         return self.sandbox.open_form(IDS[name]) is not None

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from adapters.carried import Pressed
 from adapters.contract import DeliveryFailed, Request, Response
 from adapters.sandbox.world import PERSONAS, Profile
 from adapters.slack.adapter import SlackAdapter
-from adapters.slack.carried import Pressed
 from bot.messages import LOCALES, Address, text
 from bot.words import reader_for
 from tests.clock import StillClock

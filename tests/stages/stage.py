@@ -63,7 +63,7 @@ class Stage(ABC):
     def open(self, bot: Bot, run: Run) -> None:
         """From now on the bot hears what people do here."""
         self._bot, self._run = bot, run
-        run(self.adapter.start(bot.dispatch.receive))
+        run(self.adapter.start(bot.dispatch.receive, bot.services(self.platform)))
 
     def close(self) -> None:
         """Everybody goes home."""

@@ -1,0 +1,254 @@
+"""From words and cards to WeCom's messages. Pure.
+
+An app's direct messages are texts, and cards where there is something to press. In groups the aibot
+writes markdown and a group robot text; there every button stands as the line to type. Nobody's text
+can ping, hide where a link goes or look like a heading: WeCom knows no way to escape such signs, so
+they are written with signs that look alike. Texts are cut by bytes, never inside a character.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapters import plain
+from adapters.carried import Pressed
+from adapters.wecom.reading import task_id
+from bot.messages import Button, Card, File, Outgoing, Reader, Span, Words, lines, text
+
+Json = dict[str, Any]
+
+# https://developer.work.weixin.qq.com/document/path/90236
+TEXT_BYTES = 2048
+# https://developer.work.weixin.qq.com/document/path/101463 and …/path/101031
+MARKDOWN_BYTES = 20480
+# https://developer.work.weixin.qq.com/document/path/90236#按钮交互型
+BUTTONS, BUTTON_KEY_BYTES = 6, 1024
+FIELDS = 6
+# What fits on a card, in columns: a Chinese character takes two. The page counts characters, and
+# what is longer is not shown whole.
+TITLE_COLUMNS, SUB_TITLE_COLUMNS = 52, 224
+FIELD_NAME_COLUMNS, FIELD_COLUMNS = 10, 52
+BUTTON_COLUMNS = 20
+
+STYLES = {"primary": 1, "plain": 4, "danger": 3}
+
+# A text may hold <a href="…"> and, in newer clients, <@userid>.
+_TAG = re.compile(r"<(?=[A-Za-z/@!?])")
+# What markdown would take for a link, bold, code, a heading, a quotation.
+_LINK = re.compile(r"\](?=\()")
+_LINE_START = re.compile(r"^(?=\s*(?:#{1,6}\s|>))", re.MULTILINE)
+_NOTHING_WIDE = "\u200b"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message to one person: texts, and the card below them where there is one."""
+
+    texts: tuple[str, ...]
+    card: Json | None = None
+
+    @property
+    def count(self) -> int:
+        """How many messages it is."""
+        return len(self.texts) + (self.card is not None)
+
+
+# --- direct messages -----------------------------------------------------------------------------
+
+
+def direct(outgoing: Outgoing, reader: Reader) -> Shown:
+    """A message of the app, or of the aibot in its own conversation with somebody.
+
+    A card with buttons is a card as far as it fits on one; what is too much stands in a text above.
+    """
+    card = outgoing.card
+    pressable = _pressable(card)
+    if card is None or not pressable:
+        return Shown(texts_of(outgoing.words, card, reader))
+    left = [one for one in plain.buttons_of(card) if one not in pressable]
+    hint = plain.hint(left, reader)
+    whole = _card(outgoing.words, card, pressable, hint, reader, outgoing.message_id)
+    if _fits(whole):
+        return Shown((), whole)
+    texts = _pieces(plain.joined([*plain.parts_of(outgoing.words, card), hint], reader), TEXT_BYTES)
+    bare = card.model_copy(update={"body": (), "fields": ()})
+    return Shown(texts, _card(None, bare, pressable, None, reader, outgoing.message_id))
+
+
+def texts_of(words: Words | None, card: Card | None, reader: Reader) -> tuple[str, ...]:
+    """All of it as texts, with the lines to type in place of buttons."""
+    hint = plain.hint(plain.buttons_of(card), reader)
+    return _pieces(plain.joined([*plain.parts_of(words, card), hint], reader), TEXT_BYTES)
+
+
+def response(words: Words | None, card: Card | None, reader: Reader) -> str | None:
+    """What a passive reply can say; None where it cannot: it has buttons, or is too long.
+
+    https://developer.work.weixin.qq.com/document/path/90241
+    """
+    if card is not None and _pressable(card):
+        return None
+    texts = texts_of(words, card, reader)
+    return texts[0] if len(texts) == 1 else None
+
+
+def with_file(words: Words | None, file: File) -> Words:
+    """A file where none can be sent: its name and what stands in it."""
+    return lines(words, text("wecom.file", name=file.name, content=file.content))
+
+
+def changed(outgoing: Outgoing, reader: Reader) -> Json | None:
+    """The card that takes another's place; None where it does not fit on one.
+
+    https://developer.work.weixin.qq.com/document/path/94888
+    """
+    card = outgoing.card
+    if card is None:
+        return None
+    pressable = _pressable(card)
+    left = [one for one in plain.buttons_of(card) if one not in pressable]
+    whole = _card(None, card, pressable, plain.hint(left, reader), reader, outgoing.message_id)
+    return whole if pressable and _fits(whole) else None
+
+
+# https://developer.work.weixin.qq.com/document/path/90236#按钮交互型
+def _card(
+    words: Words | None,
+    card: Card,
+    buttons: Sequence[Button],
+    hint: Words | None,
+    reader: Reader,
+    message_id: int,
+) -> Json:
+    title = _safe(plain.flat(card.title, reader))
+    short: list[Json] = []
+    long: list[Words] = []
+    for field in card.fields:
+        name, value = (_safe(plain.flat(one, reader)) for one in (field.label, field.value))
+        fits = _columns(name) <= FIELD_NAME_COLUMNS and 0 < _columns(value) <= FIELD_COLUMNS
+        if fits and "\n" not in value and len(short) < FIELDS:
+            short.append({"keyname": name, "value": value})
+        else:
+            long.append(text("plain.field", label=field.label, value=field.value))
+    below = plain.joined([words, *card.body, *long, hint], reader)
+    made: Json = {
+        "card_type": "button_interaction",
+        "main_title": {"title": title},
+        "button_list": [_button(one, reader) for one in buttons],
+    }
+    if below:
+        made["sub_title_text"] = _safe(below)
+    if short:
+        made["horizontal_content_list"] = short
+    made["task_id"] = task_id(message_id, json.dumps(made, ensure_ascii=False))
+    return made
+
+
+def _button(button: Button, reader: Reader) -> Json:
+    label = _safe(plain.flat(button.label, reader))
+    return {"type": 0, "text": label, "style": STYLES[button.style], "key": _key(button)}
+
+
+def _key(button: Button) -> str:
+    return Pressed(command=button.command, arguments=button.arguments).dumped()
+
+
+def _pressable(card: Card | None) -> list[Button]:
+    """The buttons a card can hold; the same command is no second button."""
+    found: dict[str, Button] = {}
+    for button in plain.buttons_of(card):
+        key = _key(button)
+        if len(key.encode()) <= BUTTON_KEY_BYTES and len(found) < BUTTONS:
+            found.setdefault(key, button)
+    return list(found.values())
+
+
+def _fits(card: Json) -> bool:
+    title = card["main_title"]["title"]
+    return (
+        0 < _columns(title) <= TITLE_COLUMNS
+        and _columns(card.get("sub_title_text", "")) <= SUB_TITLE_COLUMNS
+    )
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+
+
+# --- groups --------------------------------------------------------------------------------------
+
+
+def group(words: Words | None, card: Card | None, reader: Reader, bot: str) -> tuple[str, ...]:
+    """What the aibot writes in a group: https://developer.work.weixin.qq.com/document/path/101463
+
+    `bot` is the name by which it has to be mentioned.
+    """
+    parts = [_markdown(reader.spans(part)) for part in plain.parts_of(words, None)]
+    if card is not None:
+        parts.append(f"**{_markdown(reader.spans(card.title))}**")
+        shown = card.model_copy(update={"title": text("said", words="")})
+        parts += [_markdown(reader.spans(one)) for one in plain.parts_of(None, shown)[1:]]
+    hint = plain.hint(plain.buttons_of(card), reader, bot)
+    parts += [_markdown(reader.spans(hint))] if hint is not None else []
+    return _pieces("\n".join(parts), MARKDOWN_BYTES)
+
+
+def by_robot(words: Words | None, card: Card | None, reader: Reader, bot: str) -> list[Json]:
+    """What a group robot writes: texts, the last of which rings the phones of all it names.
+
+    https://developer.work.weixin.qq.com/document/path/99110
+    """
+    hint = plain.hint(plain.buttons_of(card), reader, bot)
+    parts = [*plain.parts_of(words, card), hint]
+    said = _pieces(plain.joined(parts, reader), TEXT_BYTES)
+    people = _people([part for part in parts if part is not None], reader)
+    bodies: list[Json] = [{"content": one} for one in said]
+    if people:
+        bodies[-1]["mentioned_list"] = people
+    return bodies
+
+
+def _people(parts: Iterable[Words], reader: Reader) -> list[str]:
+    """The accounts of those who are named, each once."""
+    spans = (span for part in parts for span in reader.spans(part))
+    ids = (span.user_id for span in spans if span.kind == "mention" and span.user_id)
+    return list(dict.fromkeys(ids))
+
+
+def as_markdown(texts: Iterable[str]) -> tuple[str, ...]:
+    """Texts for where only markdown is understood: the aibot's conversation with one person."""
+    return tuple(_marked(one) for one in texts)
+
+
+def _markdown(spans: Iterable[Span]) -> str:
+    return _marked("".join(plain.shown(span) for span in spans))
+
+
+def _marked(said: str) -> str:
+    """Words in which nothing is a sign of markdown's."""
+    said = _safe(said)
+    said = _LINK.sub("]" + _NOTHING_WIDE, said)
+    said = said.replace("**", f"*{_NOTHING_WIDE}*").replace("`", "ˋ")
+    return _LINE_START.sub(_NOTHING_WIDE, said)
+
+
+# --- both ----------------------------------------------------------------------------------------
+
+
+def _safe(said: str) -> str:
+    """No tag of WeCom's: neither a link nor a mention.
+
+    >>> _safe('<a href="http://x">pay</a> <@all> 1 < 2')
+    '＜a href="http://x">pay＜/a> ＜@all> 1 < 2'
+    """
+    return _TAG.sub("＜", said)
+
+
+def _pieces(said: str, limit: int) -> tuple[str, ...]:
+    """At most `limit` bytes each; WeCom takes no empty text."""
+    return tuple(one for one in plain.cut(_safe(said).strip() or "–", limit) if one.strip())

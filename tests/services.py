@@ -1,0 +1,29 @@
+"""What the bot does for adapters, for adapters that are tested alone."""
+
+from __future__ import annotations
+
+from adapters.contract import Services
+
+
+class Alone:
+    """The only process there is; remembers what it was asked to tell the admins."""
+
+    def __init__(self) -> None:
+        self.alarms: list[str] = []
+        self.leads = True
+        """Whether this process may have the lead in anything."""
+        self.resigned: list[str] = []
+
+    @property
+    def services(self) -> Services:
+        """As an adapter is given them."""
+        return Services(self._lead, self._resign, self._alarm)
+
+    async def _lead(self, _what: str) -> bool:
+        return self.leads
+
+    async def _resign(self, what: str) -> None:
+        self.resigned.append(what)
+
+    async def _alarm(self, word: str) -> None:
+        self.alarms.append(word)

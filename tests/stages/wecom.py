@@ -1,0 +1,271 @@
+"""WeCom as people use it, in front of the real adapter: every line is encrypted, decoded, encoded
+and read as its screens show it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from itertools import count
+
+import httpx
+
+from adapters.carried import Pressed
+from adapters.contract import DeliveryFailed, Request, Response
+from adapters.sandbox.world import PERSONAS, Profile
+from adapters.wecom.adapter import App, LongConnection, Setup, WecomAdapter
+from adapters.wecom.limits import Windows
+from bot.app import Bot
+from bot.messages import Address, Outgoing, Reader
+from bot.words import reader_for
+from tests.clock import StillClock
+from tests.platforms.wecom_api import Api
+from tests.platforms.wecom_bodies import press_body, text_body
+from tests.platforms.wecom_callbacks import Callbacks
+from tests.platforms.wecom_crypto import decrypt
+from tests.platforms.wecom_gateway import Gateway, connect_in_process
+from tests.platforms.wecom_model import Corp, Json, Message, buttons, plain
+from tests.platforms.wecom_requests import SignedRequest
+from tests.stages.stage import GROUP, GROUP_NAME, Run, Said
+from tests.stages.typing import TypingStage, line_for
+
+ACCOUNTS = {persona.name: persona.id for persona in PERSONAS}
+NAMES = {account: name for name, account in ACCOUNTS.items()}
+API_URL = "https://wecom.test"
+
+WECOM = Profile(
+    "wecom", WecomAdapter.capabilities, hears_all=False, slash_commands=False, names="text"
+)
+"""The real thing; WECOM_LIKE is the sandbox's resemblance."""
+
+
+class StillCorp(Corp):
+    """A corp on the town's clock."""
+
+    def __init__(self, clock: StillClock) -> None:
+        self._clock = clock
+        super().__init__()
+
+    def now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+class UnpacedWecom(WecomAdapter):
+    """The clock of a town stands still, so nobody could wait for their turn in a chat."""
+
+    failures: list[DeliveryFailed]
+
+    def pace(self, address: Address) -> float:
+        return 0.0
+
+    async def send(self, outgoing: Outgoing, reader: Reader) -> str:
+        if self.failures:
+            raise self.failures.pop(0)
+        return await super().send(outgoing, reader)
+
+
+class WecomStage(TypingStage):
+    """A corp with an app, an aibot in one group, and everybody a member."""
+
+    platform = "wecom"
+    profile = WECOM
+
+    def __init__(self, clock: StillClock, webhooks: Mapping[str, str] | None = None) -> None:
+        super().__init__(clock)
+        self.corp = StillCorp(clock)
+        for name, account in ACCOUNTS.items():
+            # As an admin may have written it: it is the same userid.
+            self.corp.add_member(account.capitalize(), name)
+        # Whoever bound the group spoke to the bot there.
+        self.group_id = self.corp.add_group(GROUP_NAME, NAMES, heard=True).chatid
+        self.api = Api(self.corp)
+        self.api.enforce_pace(False)
+        self.gateway = Gateway(self.corp)
+        self.gateway.commands.enforces_pace = False
+        self.callbacks = Callbacks(self.corp)
+        self._line = connect_in_process(self.gateway)
+        self.wecom = UnpacedWecom(
+            self._setup(webhooks or {}),
+            clock.now,
+            reader_for,
+            transport=httpx.ASGITransport(app=self.api.application()),
+            connect=self._line,
+            # Each look is an hour after the last.
+            windows=Windows(count(step=3600.0).__next__),
+        )
+        self.wecom.failures = []
+        self.adapter = self.wecom
+        self._requests: dict[str, Callable[[], None]] = {}
+
+    def _setup(self, webhooks: Mapping[str, str]) -> Setup:
+        corp = self.corp
+        keys = {team: self.corp.add_webhook(self.group_id) for team in webhooks}
+        return Setup(
+            api_url=API_URL,
+            app=App(corp.corp_id, corp.agent_id, corp.secret, corp.token, corp.aes_key),
+            bot=LongConnection("ws://wecom.test", corp.bot_id, corp.bot_secret),
+            bot_name=corp.bot_name,
+            webhooks=keys,
+        )
+
+    def open(self, bot: Bot, run: Run) -> None:
+        super().open(bot, run)
+        self.run(self._connected())
+
+    async def _connected(self) -> None:
+        assert self.wecom.socket is not None
+        while not self.wecom.socket.connected:  # noqa: ASYNC110 - a thread looks into the database
+            await asyncio.sleep(0.001)
+
+    def account(self, name: str) -> str:
+        return ACCOUNTS[name]
+
+    # --- what people do ------------------------------------------------------------------------
+
+    def say(
+        self, name: str, words: str, *, in_group: bool, mention: bool = True, key: str | None = None
+    ) -> str:
+        if in_group and not mention:
+            return ""  # WeCom tells the bot nothing of it
+        return self.answered(
+            name, lambda: self._once(key, lambda: self._said(name, words, in_group))
+        )
+
+    def _said(self, name: str, words: str, in_group: bool) -> Callable[[], None]:
+        user = ACCOUNTS[name]
+        if in_group:
+            body = text_body(self.corp, user, words, self.group_id)
+            return lambda: self._deliver(body, event=False)
+        request = self.callbacks.text(user, words)
+        return lambda: self._call(self._signed_now(request))
+
+    def click(self, name: str, command: str) -> str:
+        """Tap a command in the app's menu."""
+        key = Pressed(command=command).dumped()
+        return self.answered(name, lambda: self._call(self.callbacks.click(ACCOUNTS[name], key)))
+
+    def quote(self, name: str, message: Message, words: str) -> str:
+        """Answer to a message of the group by quoting it, and mention the bot."""
+        quoted = {"msgtype": "text", "text": {"content": plain(message)}}
+        body = text_body(self.corp, ACCOUNTS[name], words, self.group_id, quoted)
+        return self.answered(name, lambda: self._deliver(body, event=False))
+
+    def press(self, name: str, label: str, on: str, key: str | None = None) -> str:
+        for message in reversed(self._visible(ACCOUNTS[name])):
+            if on not in _shown(message):
+                continue
+            for shown, carried in buttons(message):
+                if label in (shown, _command(carried)):
+                    press = self._presser(name, message, carried)
+                    return self.answered(name, lambda press=press: self._once(key, press))  # type: ignore[misc]
+            line = line_for(label, _shown(message))
+            if line is not None:
+                return self.type_in_place_of(name, line, in_group=message.kind == "group")
+        raise AssertionError(f"{name} sees no button {label!r} on {on!r}")
+
+    def _presser(
+        self, name: str, message: Message, carried: str
+    ) -> Callable[[], Callable[[], None]]:
+        def pressed() -> Callable[[], None]:
+            user = ACCOUNTS[name]
+            if message.via == "bot":
+                body = press_body(self.corp, user, message, carried)
+                return lambda: self._deliver(body, event=True)
+            request = self.callbacks.press(user, message, carried)
+            return lambda: self._call(self._signed_now(request))
+
+        return pressed
+
+    def _once(self, key: str | None, act: Callable[[], Callable[[], None]]) -> None:
+        """Do it, or send what it was the first time once more, byte for byte."""
+        if key is None:
+            act()()
+            return
+        if key not in self._requests:
+            self._requests[key] = act()
+        self._requests[key]()
+
+    def _call(self, request: SignedRequest) -> None:
+        """WeCom calls the bot, and shows what its response says."""
+        response = self.run(self._answer_to(request))
+        assert response.status == 200
+        self.callbacks.read_passive(response.body, request)
+
+    def _signed_now(self, request: SignedRequest) -> SignedRequest:
+        """The same callback as WeCom sends it at this moment, perhaps for a second time."""
+        found = re.search(rb"<Encrypt><!\[CDATA\[(.+?)\]\]></Encrypt>", request.body)
+        assert found is not None
+        plain = decrypt(self.corp.aes_key, found[1].decode(), self.corp.corp_id)
+        return self.callbacks.sign(plain, request.origin)
+
+    async def _answer_to(self, request: SignedRequest) -> Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        asked = Request(
+            request.method,
+            request.path,
+            headers,
+            request.query,
+            request.body,
+            self.clock.now(),
+        )
+        return await self.adapter.receive(asked, self.bot.dispatch.receive)
+
+    def _deliver(self, body: Json, *, event: bool) -> None:
+        """The aibot's connection brings something, and the bot has done with it."""
+        self.gateway.deliver(body, event)
+        self.run(self._settled())
+
+    async def _settled(self) -> None:
+        assert self.wecom.socket is not None
+        await self._line.read_up()
+        await self.wecom.socket.idle()
+
+    def has_form(self, name: str) -> bool:
+        return False
+
+    def fail_next(self, *failures: DeliveryFailed) -> None:
+        self.wecom.failures.extend(failures)
+
+    # --- what people read ----------------------------------------------------------------------
+
+    @property
+    def change(self) -> int:
+        return self.corp.next_number()
+
+    def since(self, change: int) -> list[Said]:
+        found = [(_changed(one, change), one) for one in self.corp.timeline]
+        found = sorted((pair for pair in found if pair[0] > change), key=lambda pair: pair[0])
+        return [self._as_said(message) for _, message in found]
+
+    def _as_said(self, message: Message) -> Said:
+        at = datetime.fromtimestamp(message.at, UTC)
+        chat = GROUP if message.kind == "group" else NAMES[message.to]
+        return Said(at, chat, _shown(message))
+
+    def _visible(self, user: str) -> list[Message]:
+        return [one for one in self.corp.timeline if one.to in (self.group_id, user)]
+
+    def newest(self, words: str) -> Message:
+        """The newest message of the bot's that says this."""
+        for one in reversed(self.corp.timeline):
+            if words in _shown(one):
+                return one
+        raise AssertionError(f"the bot said nothing with {words!r}:\n{self.corp.story()}")
+
+
+def _shown(message: Message) -> str:
+    """What stands on the screen: of markdown nothing but what it makes of the words."""
+    said = plain(message)
+    return said.replace("**", "").replace("\u200b", "") if message.msgtype == "markdown" else said
+
+
+def _changed(message: Message, change: int) -> int:
+    """When it first became news after a change: as it was said, else as it was edited."""
+    return message.number if message.number > change else message.changed
+
+
+def _command(carried: str) -> str | None:
+    pressed = Pressed.loaded(carried)
+    return pressed.command if pressed else None
