@@ -6,24 +6,17 @@ adapter know nothing of it and run over both.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
-
-from starlette.applications import Starlette
 
 from adapters.contract import Adapter
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.api import SlackApi
 from adapters.slack.socket import Timings
-from bot.clock import WallClock
-from bot.messages import Answer, Event, Reply, Words, text
-from bot.web import platform_routes
 from bot.words import reader_for
-from tests.platforms.served import served
 from tests.platforms.slack import StandInSlack
-from tests.services import Alone
+from tests.recorder import Recorder, serving
 
 TRANSPORTS = ("http", "socket")
 FORM = "application/x-www-form-urlencoded"
@@ -44,52 +37,10 @@ QUICK = Timings(
 )
 
 
-def said(words: str) -> Words:
-    """Words as they are, in every language."""
-    return text("said", words=words)
-
-
-def reply(**more: Any) -> Reply:
-    """What dispatch gives back."""
-    return Reply(locale="en", zone="Asia/Shanghai", at=datetime.now(UTC), **more)
-
-
-def answer(words: str, **more: Any) -> Reply:
-    """What dispatch gives back when it says something."""
-    return reply(answer=Answer(words=said(words), **more))
-
-
-class Recorder:
-    """Stands where dispatch stands: remembers what came, and answers what it is told to."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """As new."""
-        self.events: list[Event] = []
-        self.answering: Callable[[Event], Reply | None] = lambda event: answer(
-            f"heard {event.text}"
-        )
-
-    async def __call__(self, event: Event) -> Reply | None:
-        """dispatch.receive"""
-        self.events.append(event)
-        return self.answering(event)
-
-
 @contextmanager
 def at_work(adapter: Adapter, recorder: Recorder) -> Iterator[str]:
     """The adapter behind the real web room; gives the address that Slack calls."""
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await adapter.start(recorder, Alone().services)
-        yield
-        await adapter.stop()
-
-    routes = platform_routes({adapter.name: adapter}, recorder, WallClock())
-    with served(Starlette(routes=routes, lifespan=lifespan)) as url:
+    with serving(adapter, recorder) as url:
         yield f"{url}/slack/events"
 
 

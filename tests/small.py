@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -30,6 +31,7 @@ from bot.outbox import Delivery
 from bot.router import Router
 from bot.transactions import make_transactions
 from storage.cipher import Cipher
+from storage.outbox import Rings, never_rings
 from storage.uow import UnitOfWork
 from tests.clock import MORNING, StillClock
 
@@ -117,13 +119,17 @@ class Small:
         commands: Sequence[Command] = (),
         timers: Mapping[str, TimerHandler] | None = None,
         apart: Collection[str] = (),
+        *,
+        folds: bool = False,
+        rings: Rings = never_rings,
     ) -> None:
         self.engine = engine
         self.clock = StillClock()
         self.postbox = Postbox()
+        self.postbox.capabilities = replace(Postbox.capabilities, folds=folds)
         self.told: Callable[[bool, bool], None] = lambda _queued, _armed: None
         self.transactions = make_transactions(
-            engine, Cipher(SECRET), lambda queued, armed: self.told(queued, armed)
+            engine, Cipher(SECRET), lambda queued, armed: self.told(queued, armed), rings
         )
         router = Router(commands, {}, lambda _team: True, lambda _event, _uow: None)
         adapters: dict[str, Adapter] = {"postbox": self.postbox}

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from adapters.contract import DeliveryFailed
-from bot.messages import Address, Page, Send, ToHome, ToPerson, User, text
+from bot.messages import Address, Card, Page, Send, ToHome, ToPerson, User, text
+from storage.outbox import MOST_FOLDED
 from storage.tables.queues import outbox
+from storage.uow import UnitOfWork
 from tests.clock import MORNING
 from tests.engines import fresh_engine
 from tests.small import Small
@@ -22,6 +25,15 @@ GROUP = Address(platform="postbox", kind="group", id="G1")
 def small(database_url: str) -> Iterator[Small]:
     """The spine on an empty database, on SQLite and on PostgreSQL."""
     one = Small(fresh_engine(database_url), timers={"message.dead": lambda _tick, _uow: None})
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def folding(database_url: str) -> Iterator[Small]:
+    """The same on a platform that counts messages."""
+    timers = {"message.dead": lambda _tick, _uow: None}
+    one = Small(fresh_engine(database_url), timers=timers, folds=True)
     yield one
     one.close()
 
@@ -255,3 +267,124 @@ async def test_a_team_without_a_home_gets_nothing_and_breaks_nothing(small: Smal
     with small.uow() as uow:
         send = Send(to=ToHome(team_id=1), key="k", words=text("said", words="hi"))
         assert not uow.outbox.put(send, MORNING)
+
+
+# --- folding --------------------------------------------------------------------------------------
+
+
+async def test_short_answers_that_wait_for_a_group_leave_as_one(folding: Small) -> None:
+    for number in range(5):
+        put(folding, f"line {number}")
+    await folding.delivery.drain()
+    assert folding.postbox.taken == [("G1", "\n".join(f"line {n}" for n in range(5)))]
+    assert states(folding) == ["sent"] * 5
+
+
+async def test_only_so_many_leave_together(folding: Small) -> None:
+    for number in range(MOST_FOLDED + 3):
+        put(folding, f"line {number}")
+    await folding.delivery.drain()
+    assert [words.count("\n") + 1 for _to, words in folding.postbox.taken] == [MOST_FOLDED, 3]
+
+
+async def test_people_do_not_read_their_answers_together(folding: Small) -> None:
+    person = Address(platform="postbox", kind="person", id="U1")
+    put(folding, "one", to=person)
+    put(folding, "two", to=person)
+    await folding.delivery.drain()
+    assert folding.postbox.taken == [("U1", "one"), ("U1", "two")]
+
+
+async def test_what_is_more_than_words_parts_them(folding: Small) -> None:
+    put(folding, "one")
+    with folding.uow() as uow:
+        card = Card(title=text("said", words="a card"))
+        uow.outbox.put(Send(to=GROUP, key="card", card=card), folding.clock.now())
+    put(folding, "two")
+    put(folding, "three")
+    await folding.delivery.drain()
+    assert folding.postbox.taken == [("G1", "one"), ("G1", ""), ("G1", "two\nthree")]
+
+
+async def test_what_failed_together_is_tried_again_and_nothing_is_lost(folding: Small) -> None:
+    folding.postbox.failures["G1"] = [DeliveryFailed("retry", "busy", after=1)]
+    put(folding, "one")
+    put(folding, "two")
+    await folding.delivery.drain()
+    assert states(folding) == ["pending", "pending"]
+    folding.clock.push_to(MORNING + timedelta(seconds=2))
+    await folding.delivery.drain()
+    assert folding.postbox.taken == [("G1", "one\ntwo")]
+
+
+async def test_one_that_nobody_takes_does_not_take_the_others_with_it(folding: Small) -> None:
+    folding.postbox.failures["G1"] = [DeliveryFailed("dead", "too long")]
+    put(folding, "one")
+    put(folding, "two")
+    await folding.delivery.drain()
+    assert states(folding) == ["dead", "sent"]
+    assert folding.postbox.taken == [("G1", "two")]
+
+
+async def test_a_change_is_sent_alone(folding: Small) -> None:
+    put(folding, "one", key="a")
+    await folding.delivery.drain()
+    put(folding, "one, changed", key="b", edits="a")
+    put(folding, "two")
+    await folding.delivery.drain()
+    assert [words for _to, words in folding.postbox.taken] == [
+        "one",
+        "one, changed (edits G1:1)",
+        "two",
+    ]
+
+
+# --- handles that are used up ---------------------------------------------------------------------
+
+
+async def test_the_next_change_goes_by_the_handle_that_the_last_left(small: Small) -> None:
+    put(small, "one", key="a")
+    await small.delivery.drain()
+    put(small, "two", key="b", edits="a")
+    await small.delivery.drain()
+    put(small, "three", key="c", edits="a")
+    await small.delivery.drain()
+    assert [words for _to, words in small.postbox.taken] == [
+        "one",
+        "two (edits G1:1)",
+        "three (edits G1:2)",
+    ]
+
+
+async def test_a_press_brings_a_new_handle(small: Small) -> None:
+    put(small, "one", key="a")
+    await small.delivery.drain()
+    with small.uow() as uow:
+        number = uow.session.scalar(select(outbox.c.id))
+        assert number is not None
+        uow.outbox.renew("postbox", number, "renewed")
+        uow.outbox.renew("elsewhere", number, "not ours")
+    put(small, "two", key="b", edits="a")
+    await small.delivery.drain()
+    assert small.postbox.taken[-1] == ("G1", "two (edits renewed)")
+
+
+# --- where phones can be rung ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rings", [True, False])
+async def test_what_is_to_ring_is_only_said_where_it_rings(database_url: str, rings: bool) -> None:
+    small = Small(fresh_engine(database_url), rings=lambda _platform, _team: rings)
+
+    def ring(uow: UnitOfWork) -> bool:
+        team = uow.teams.first()
+        uow.teams.bind(team, "postbox", "G1", "group", MORNING)
+        send = Send(to=ToHome(team_id=team.id), key="r", words=text("said", words="x"), rings=True)
+        return uow.outbox.put(send, MORNING)
+
+    try:
+        assert await small.transactions.run(ring) is rings
+        await small.delivery.drain()
+        assert small.postbox.taken == ([("G1", "x")] if rings else [])
+    finally:
+        small.close()

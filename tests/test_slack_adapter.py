@@ -28,17 +28,14 @@ from tests.platforms.slack import (
     Slow,
     StandInSlack,
 )
+from tests.recorder import Recorder, answer, reply, said
 from tests.slack_stage import (
     FORM,
     TRANSPORTS,
-    Recorder,
-    answer,
     at_work,
     make_adapter,
     populated,
     reach,
-    reply,
-    said,
     staged,
 )
 

@@ -34,17 +34,15 @@ from adapters.slack.bolt import Bolt
 from bot.messages import Address, Event, Outgoing, Reply
 from bot.words import reader_for
 from tests.platforms.slack import DropAfter, Slow, StandInSlack, signed_headers
+from tests.recorder import Recorder, answer, said
 from tests.slack_stage import (
     FORM,
     QUICK,
     TRANSPORTS,
-    Recorder,
-    answer,
     at_work,
     make_adapter,
     populated,
     reach,
-    said,
     staged,
 )
 

@@ -20,7 +20,7 @@ from bot.messages import Address, Outgoing, Page
 from bot.words import reader_for
 from tests.platforms.slack import RateLimited, SlackError, StandInSlack
 from tests.platforms.slack_faults import TIERS
-from tests.slack_stage import Recorder, said
+from tests.recorder import Recorder, said
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 READER = reader_for("en", "Asia/Shanghai", NOW)

@@ -29,7 +29,8 @@ from tests.platforms import slack_links
 from tests.platforms.slack import RateLimited, Reply, ServerError, SlackError, StandInSlack
 from tests.platforms.slack_envelopes import envelope_for
 from tests.platforms.slack_links import Connection, Delivery
-from tests.slack_stage import QUICK, Recorder, make_adapter, populated
+from tests.recorder import Recorder
+from tests.slack_stage import QUICK, make_adapter, populated
 
 OPEN = "apps.connections.open"
 HELLO = json.dumps({"type": "hello", "num_connections": 1})

@@ -25,7 +25,7 @@ from bot.settings import Settings
 from storage.cipher import Cipher
 from storage.uow import UnitOfWork
 from tests.clock import StillClock
-from tests.stages import GROUP, GROUP_NAME, Said, make_stage
+from tests.stages import GROUP, GROUP_NAME, Said, Stage, make_stage
 
 T = TypeVar("T")
 
@@ -50,10 +50,11 @@ class Town:
         roster: dict[str, tuple[Role, ...]] = ROSTER,
         home: bool = True,
         settings: Settings | None = None,
+        staged: Callable[[StillClock], Stage] | None = None,
     ) -> None:
         self._loop = asyncio.new_event_loop()
         self.clock = StillClock()
-        self.stage = make_stage(profile, self.clock)
+        self.stage = staged(self.clock) if staged else make_stage(profile, self.clock)
         self.settings = settings or make_settings()
         self.bot = Bot(self.settings, [self.stage.adapter], self.clock, engine)
         self._seen: dict[str, int] = {}

@@ -240,8 +240,6 @@ class WecomAdapter:
         found = http.admit_bot(request, envelope)
         if isinstance(found, http.Echo):
             return Response(body=found.text.encode())
-        if frames.is_poll(found):
-            return Response()
         event = frames.decode(found, request.now, self.setup.bot_name)
         said: str | None = None
         if event is not None:

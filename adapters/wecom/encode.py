@@ -112,8 +112,12 @@ def changed(outgoing: Outgoing, reader: Reader) -> Json | None:
         return None
     pressable = _pressable(card)
     left = [one for one in plain.buttons_of(card) if one not in pressable]
-    whole = _card(None, card, pressable, plain.hint(left, reader), reader, outgoing.message_id)
-    return whole if pressable and _fits(whole) else None
+    # A card of this kind has at least one button; where nothing is left to press it is a grey one.
+    buttons = pressable or [Button(label=text("wecom.settled"), command="settled")]
+    whole = _card(None, card, buttons, plain.hint(left, reader), reader, outgoing.message_id)
+    if not pressable:
+        whole["replace_text"] = plain.flat(text("wecom.settled"), reader)
+    return whole if _fits(whole) else None
 
 
 # https://developer.work.weixin.qq.com/document/path/90236#按钮交互型
@@ -126,6 +130,9 @@ def _card(
     message_id: int,
 ) -> Json:
     title = _safe(plain.flat(card.title, reader))
+    whole_title = None
+    if _columns(title) > TITLE_COLUMNS:
+        title, whole_title = _shortened(title, TITLE_COLUMNS), card.title
     short: list[Json] = []
     long: list[Words] = []
     for field in card.fields:
@@ -135,7 +142,7 @@ def _card(
             short.append({"keyname": name, "value": value})
         else:
             long.append(text("plain.field", label=field.label, value=field.value))
-    below = plain.joined([words, *card.body, *long, hint], reader)
+    below = plain.joined([words, whole_title, *card.body, *long, hint], reader)
     made: Json = {
         "card_type": "button_interaction",
         "main_title": {"title": title},
@@ -174,6 +181,17 @@ def _fits(card: Json) -> bool:
         0 < _columns(title) <= TITLE_COLUMNS
         and _columns(card.get("sub_title_text", "")) <= SUB_TITLE_COLUMNS
     )
+
+
+def _shortened(said: str, columns: int) -> str:
+    """The beginning of it on one line, with a sign that it goes on."""
+    shown, room = "", columns - 2
+    for one in " ".join(said.split()):
+        room -= _columns(one)
+        if room < 0:
+            break
+        shown += one
+    return f"{shown.rstrip()}…"
 
 
 def _columns(text: str) -> int:

@@ -29,12 +29,17 @@ from adapters.wecom.reading import (
 from bot.messages import Chat, Event, User
 
 MESSAGE, PRESS = "message", "press"
+# WeCom asks how a stream goes on, which we end in its first message.
+POLL = "stream"
 
 
 def decode(body: Payload, received_at: datetime, bot_name: str) -> Event | None:
     """The event in a body; None for what means nothing to the bot. Raises Rejected (400)."""
-    if isinstance(body.get("event"), dict):
+    kind = body.get("msgtype")
+    if kind == "event" or "event" in body:
         return _event(body, received_at)
+    if kind == POLL:
+        return None
     user, chat = _where(body)
     words, quoted = _words(body), _words(object_in(body, "quote"))
     text = typed(words)
@@ -53,11 +58,6 @@ def decode(body: Payload, received_at: datetime, bot_name: str) -> Event | None:
     )
 
 
-def is_poll(body: Payload) -> bool:
-    """WeCom asks how a stream goes on, which we end in its first message."""
-    return body.get("msgtype") == "stream"
-
-
 def without_bot(text: str, bot_name: str) -> str:
     """What is left of a line in a group without the mention of the bot.
 
@@ -65,10 +65,13 @@ def without_bot(text: str, bot_name: str) -> str:
     ('签到', '谢谢')
     >>> without_bot("@值班机器人 派单 @小王", "班长")
     '派单 @小王'
+    >>> without_bot("@班长助理 和 @班长 签到", "班长"), without_bot("@班长签到", "班长")
+    ('@班长助理 和 签到', '签到')
     """
-    name = re.escape(bot_name)
-    named = re.compile(rf"[@＠]{name}(?=\s|$|[^\w])|[@＠]{name}", re.IGNORECASE)
-    found = named.search(text)
+    name = rf"[@＠]{re.escape(bot_name)}"
+    # A whole name first: what only begins with it may be somebody else's.
+    named = re.search(rf"{name}(?!\w)", text, re.IGNORECASE)
+    found = named or re.search(name, text, re.IGNORECASE)
     if found is not None:
         before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip()
         return f"{before} {after}".strip()

@@ -25,7 +25,27 @@ BECAUSE = {
             "user_disabled",
             "user_not_found",
         }
-    )
+    ),
+    "wecom": frozenset(
+        {
+            "40001",
+            "40003",
+            "40058",
+            "60011",
+            "60020",
+            "60111",
+            "81013",
+            "93000",
+            "93001",
+            "93006",
+            "93008",
+            "bot_no_answer",
+            "invaliduser",
+            "no_group_transport",
+            "no_person_transport",
+            "unlicensed",
+        }
+    ),
 }
 
 

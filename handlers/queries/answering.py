@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.messages import Address, Card, lines, text
+from bot.messages import Address, Card, Moment, Words, lines, text
 from handlers.attendance.evidence import note_evidence
 from handlers.queries import notices, rules
 from handlers.queries.desk import end_target, start_target, tell_owner_or_board
@@ -95,3 +95,25 @@ def tell_news(said: Said, uow: UnitOfWork, query: Query, what: str, entry_id: in
     shown = Card(title=title, body=(words, due), buttons=buttons)
     key = f"{short_id(query)}/{what}/{entry_id}"
     tell_owner_or_board(uow, query, lines(title, words), shown, key, said.now)
+
+
+# --- what whoever said it reads ------------------------------------------------------------------
+
+
+def sent_on(said: Said, uow: UnitOfWork, query: Query, place: Address) -> Words:
+    """That the asker reads it, at `place`."""
+    if (place.kind, place.id) == ("group", said.place.id):
+        return text("queries.replied_here", id=short_id(query))
+    return text(
+        "queries.replied",
+        id=short_id(query),
+        place=notices.place_words(uow, query, place),
+        words=rules.shorten(said.words, notices.SHOWN_ON_CARD),
+    )
+
+
+def added(said: Said, query: Query) -> Words:
+    """That it stands with the question, and by when somebody answers."""
+    if query.due_at <= said.now:
+        return text("queries.added_late", id=short_id(query))
+    return text("queries.added", id=short_id(query), due=Moment(at=query.due_at))

@@ -10,8 +10,10 @@ from handlers.queries import notices, rules
 from handlers.queries.answering import (
     Said,
     add_more,
+    added,
     answer,
     nothing_is_owed,
+    sent_on,
     show_answered,
     tell_news,
 )
@@ -123,26 +125,14 @@ def reply(request: Request, uow: UnitOfWork) -> Answer:
         return _add_more(said, uow, query)
     staff_roles(request, uow, query)
     place = answer(said, uow, query, resolving=False)
-    if place.kind == "group" and place.id == request.chat.id:
-        return Answer(words=text("queries.replied_here", id=short_id(query)))
-    return Answer(
-        words=text(
-            "queries.replied",
-            id=short_id(query),
-            place=notices.place_words(uow, query, place),
-            words=rules.shorten(said.words, notices.SHOWN_ON_CARD),
-        )
-    )
+    return Answer(words=sent_on(said, uow, query, place))
 
 
 def _add_more(said: Said, uow: UnitOfWork, query: Query) -> Answer:
     if query.state == "resolved":
         raise Refused("queries.reopen_instead", id=short_id(query))
     add_more(said, uow, query)
-    if query.due_at <= said.now:
-        return Answer(words=text("queries.added_late", id=short_id(query)))
-    due = Moment(at=query.due_at)
-    return Answer(words=text("queries.added", id=short_id(query), due=due))
+    return Answer(words=added(said, query))
 
 
 def replied(request: Request, uow: UnitOfWork) -> Answer:

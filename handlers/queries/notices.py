@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -14,6 +15,7 @@ from bot.messages import (
     Moment,
     Send,
     Text,
+    Tick,
     ToHome,
     ToPerson,
     Words,
@@ -160,6 +162,25 @@ def reminder(
         buttons=tuple(button(query, command) for command in commands),
     )
     return lines(title, question, separator=" · "), shown
+
+
+def ring(uow: UnitOfWork, query: Query, tick: Tick, told: Sequence[int]) -> None:
+    """Where a home can ring phones, name those there who were just told: a direct message is
+    easily overlooked.
+    """
+    if not told:
+        return
+    people = [uow.people.get(person_id) for person_id in told]
+    named = (text("person", person=Mention(person_id=one.id, name=one.name)) for one in people)
+    words = text(
+        "queries.ring",
+        people=lines(*named, separator=" "),
+        id=short_id(query),
+        time=rules.time_left(query.due_at, tick.now),
+    )
+    key = f"{tick.subject}/{tick.step}/ring"
+    home = ToHome(team_id=query.team_id)
+    uow.outbox.put(Send(to=home, key=key, words=words, rings=True, priority="reminder"), tick.now)
 
 
 def _holder(uow: UnitOfWork, query: Query, reader_id: int | None) -> Text:

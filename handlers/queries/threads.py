@@ -19,7 +19,7 @@ from bot.messages import (
 )
 from handlers.people.policies import policies_of
 from handlers.queries import notices, rules
-from handlers.queries.answering import Said, add_more, answered_here
+from handlers.queries.answering import Said, add_more, added, answer, answered_here, sent_on
 from handlers.queries.desk import (
     keep_message,
     look_up,
@@ -170,8 +170,9 @@ def _confirm_below(uow: UnitOfWork, query: Query, now: datetime) -> None:
 def heard(signal: Signal, uow: UnitOfWork) -> Answer | None:
     """Talk in the thread of a query.
 
-    The asker goes on asking; what staff say where the asker reads it is the reply. Elsewhere it is
-    talk among colleagues, and they are offered to send it on. Everybody else just talks. A mere
+    The asker goes on asking; what staff say where the asker reads it is the reply, and so is what
+    they say to the bot about a message that they quote. Elsewhere it is talk among colleagues, and
+    they are offered to send it on. Everybody else just talks. A mere
     thank-you asks nothing and answers nothing.
     """
     number = query_above(signal.event, uow)
@@ -179,14 +180,26 @@ def heard(signal: Signal, uow: UnitOfWork) -> Answer | None:
     if query is None or not rules.says_something(signal.words) or signal.is_courtesy:
         return None
     said = Said(signal.person, signal.words, signal.place, signal.event.at, signal.now)
+    quoted = signal.event.addressed and signal.event.chat.thread is None
     if signal.person.id == query.asker_id:
-        return _more(said, uow, query)
+        more = _more(said, uow, query)
+        return more or (Answer(words=added(said, query)) if quoted else None)
     if not uow.people.roles(signal.person.id, query.team_id):
         return None
+    if quoted:
+        return _reply_by_quoting(said, uow, query)
     if notices.is_read_at(query, signal.place):
         answered_here(said, uow, query)
         return None
     return None if query.state == "resolved" else _offer_to_send(said, query)
+
+
+def _reply_by_quoting(said: Said, uow: UnitOfWork, query: Query) -> Answer:
+    """Who quotes a message about the query and speaks to the bot wants the asker to read it."""
+    if notices.is_read_at(query, said.place):
+        answered_here(said, uow, query)
+        return Answer(words=sent_on(said, uow, query, said.place))
+    return Answer(words=sent_on(said, uow, query, answer(said, uow, query, resolving=False)))
 
 
 def _more(said: Said, uow: UnitOfWork, query: Query) -> Answer | None:

@@ -70,6 +70,8 @@ def _rung(tick: Tick, uow: UnitOfWork, query: Query, climbs: Sequence[Climb], pl
         _record(tick, uow, here.at, [], "empty" if audience.is_stand_in else "group")
         return
     told, outcomes = _tell_people(tick, uow, query, here, audience, late)
+    if here.at >= query.due_at:
+        notices.ring(uow, query, tick, told)
     if audience.is_stand_in or not audience:
         outcome = "empty"
     else:

@@ -9,7 +9,7 @@ from tests.stages.slack import SLACK, SlackStage
 from tests.stages.stage import GROUP, GROUP_NAME, Said, Stage
 from tests.stages.wecom import WECOM, WecomStage
 
-__all__ = ["GROUP", "GROUP_NAME", "SLACK", "WECOM", "Said", "Stage", "make_stage"]
+__all__ = ["GROUP", "GROUP_NAME", "SLACK", "WECOM", "Said", "Stage", "WecomStage", "make_stage"]
 
 
 def make_stage(profile: Profile, clock: StillClock) -> Stage:

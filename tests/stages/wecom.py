@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import count
 
@@ -20,6 +20,7 @@ from adapters.wecom.limits import Windows
 from bot.app import Bot
 from bot.messages import Address, Outgoing, Reader
 from bot.words import reader_for
+from handlers.upkeep.timers import ALARM
 from tests.clock import StillClock
 from tests.platforms.wecom_api import Api
 from tests.platforms.wecom_bodies import press_body, text_body
@@ -72,7 +73,8 @@ class WecomStage(TypingStage):
     platform = "wecom"
     profile = WECOM
 
-    def __init__(self, clock: StillClock, webhooks: Mapping[str, str] | None = None) -> None:
+    def __init__(self, clock: StillClock, robots: Sequence[str] = ()) -> None:
+        """`robots`: the teams that have a group robot in the group."""
         super().__init__(clock)
         self.corp = StillCorp(clock)
         for name, account in ACCOUNTS.items():
@@ -87,7 +89,7 @@ class WecomStage(TypingStage):
         self.callbacks = Callbacks(self.corp)
         self._line = connect_in_process(self.gateway)
         self.wecom = UnpacedWecom(
-            self._setup(webhooks or {}),
+            self._setup(robots),
             clock.now,
             reader_for,
             transport=httpx.ASGITransport(app=self.api.application()),
@@ -99,9 +101,9 @@ class WecomStage(TypingStage):
         self.adapter = self.wecom
         self._requests: dict[str, Callable[[], None]] = {}
 
-    def _setup(self, webhooks: Mapping[str, str]) -> Setup:
+    def _setup(self, robots: Sequence[str]) -> Setup:
         corp = self.corp
-        keys = {team: self.corp.add_webhook(self.group_id) for team in webhooks}
+        keys = {team: self.corp.add_webhook(self.group_id) for team in robots}
         return Setup(
             api_url=API_URL,
             app=App(corp.corp_id, corp.agent_id, corp.secret, corp.token, corp.aes_key),
@@ -117,6 +119,12 @@ class WecomStage(TypingStage):
     async def _connected(self) -> None:
         assert self.wecom.socket is not None
         while not self.wecom.socket.connected:  # noqa: ASYNC110 - a thread looks into the database
+            await asyncio.sleep(0.001)
+
+    async def disconnected(self) -> None:
+        """The aibot's connection is gone, and an alarm about it waits for its tick."""
+        waits = self.bot.transactions.read
+        while not await waits(lambda uow: uow.timers.waits(ALARM)):  # noqa: ASYNC110 - of a thread
             await asyncio.sleep(0.001)
 
     def account(self, name: str) -> str:
@@ -139,12 +147,12 @@ class WecomStage(TypingStage):
             body = text_body(self.corp, user, words, self.group_id)
             return lambda: self._deliver(body, event=False)
         request = self.callbacks.text(user, words)
-        return lambda: self._call(self._signed_now(request))
+        return lambda: self.call(self._signed_now(request))
 
     def click(self, name: str, command: str) -> str:
         """Tap a command in the app's menu."""
         key = Pressed(command=command).dumped()
-        return self.answered(name, lambda: self._call(self.callbacks.click(ACCOUNTS[name], key)))
+        return self.answered(name, lambda: self.call(self.callbacks.click(ACCOUNTS[name], key)))
 
     def quote(self, name: str, message: Message, words: str) -> str:
         """Answer to a message of the group by quoting it, and mention the bot."""
@@ -174,7 +182,7 @@ class WecomStage(TypingStage):
                 body = press_body(self.corp, user, message, carried)
                 return lambda: self._deliver(body, event=True)
             request = self.callbacks.press(user, message, carried)
-            return lambda: self._call(self._signed_now(request))
+            return lambda: self.call(self._signed_now(request))
 
         return pressed
 
@@ -187,7 +195,7 @@ class WecomStage(TypingStage):
             self._requests[key] = act()
         self._requests[key]()
 
-    def _call(self, request: SignedRequest) -> None:
+    def call(self, request: SignedRequest) -> None:
         """WeCom calls the bot, and shows what its response says."""
         response = self.run(self._answer_to(request))
         assert response.status == 200
@@ -215,9 +223,9 @@ class WecomStage(TypingStage):
     def _deliver(self, body: Json, *, event: bool) -> None:
         """The aibot's connection brings something, and the bot has done with it."""
         self.gateway.deliver(body, event)
-        self.run(self._settled())
+        self.run(self.settled())
 
-    async def _settled(self) -> None:
+    async def settled(self) -> None:
         assert self.wecom.socket is not None
         await self._line.read_up()
         await self.wecom.socket.idle()
