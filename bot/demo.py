@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -34,7 +35,11 @@ DATABASE, TRANSCRIPT, SECRET = "banzhang.db", "chat.jsonl", "secret.key"
 OPENS, CLOSES = 9, 17
 LONGEST_PUSH = timedelta(days=31)
 # Whatever is set for platforms stays unread, so that half a setting cannot stop a demo.
-PLATFORMS_OFF = {"SLACK_BOT_TOKEN": None, "SLACK_SIGNING_SECRET": None, "BANZHANG_ADMINS": ""}
+PLATFORMS_OFF: dict[str, Any] = {
+    str(field.alias): field.default
+    for field in Settings.model_fields.values()
+    if str(field.alias).startswith(("SLACK_", "WECOM_")) or field.alias == "BANZHANG_ADMINS"
+}
 
 
 def demo_settings(folder: Path, base: Settings) -> Settings:

@@ -354,6 +354,8 @@ class Event(Model):
     """What that message can be changed by from now on, where changing uses a handle up."""
     under: str = ""
     """The handle of the message above: the first one of the thread, or the one that is quoted."""
+    quoted: str = ""
+    """The words of the message that is quoted, where they come along."""
     author: User | None = None
     """Who wrote the message it is about, where that is somebody else's."""
     emoji: str = ""

@@ -222,6 +222,9 @@ class Router:
         try:
             values = read_line(reading, "")
         except Missing as missing:
+            if event.quoted and missing.argument.kind == "words":
+                # 咨询, said about somebody's words: those are the question.
+                return self._run(reading.command, event, sender, read_line(reading, event.quoted))
             if not _has_forms(event) and event.chat.kind == "group":
                 raise self._incomplete(reading, missing.argument) from None
             return self._ask_for(reading, {}, missing.argument)

@@ -14,6 +14,16 @@ from bot.operations import Trouble
 from bot.settings import Settings
 
 SLACK = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_SIGNING_SECRET": "8f742231b10e"}
+WECOM_KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
+WECOM_APP = {
+    "WECOM_CORP_ID": "ww1",
+    "WECOM_AGENT_ID": "1000002",
+    "WECOM_SECRET": "hunter4",
+    "WECOM_TOKEN": "hunter5",
+    "WECOM_ENCODING_AES_KEY": WECOM_KEY,
+}
+WECOM_BOT = {"WECOM_BOT_ID": "aib1", "WECOM_BOT_SECRET": "hunter6"}
+WECOM_BOT_CALLBACK = {"WECOM_BOT_TOKEN": "hunter7", "WECOM_BOT_ENCODING_AES_KEY": WECOM_KEY}
 SOCKET = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_APP_TOKEN": "xapp-1-A0-b"}
 
 
@@ -63,12 +73,25 @@ def complaint(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("SLACK_APP_TOKEN", "hunter2"),
         ("SLACK_SIGNING_SECRET", " , "),
         ("SLACK_API_URL", "slack.com/api"),
+        ("WECOM_AGENT_ID", "hunter2"),
+        ("WECOM_AGENT_ID", "0"),
+        ("WECOM_ENCODING_AES_KEY", "hunter2"),
+        ("WECOM_ENCODING_AES_KEY", WECOM_KEY[:-1]),
+        ("WECOM_ENCODING_AES_KEY", f"{WECOM_KEY[:-1]}!"),
+        ("WECOM_BOT_ENCODING_AES_KEY", "hunter2"),
+        ("WECOM_API_URL", "qyapi.weixin.qq.com"),
+        ("WECOM_BOT_WS_URL", "https://openws.work.weixin.qq.com"),
+        ("WECOM_WEBHOOKS", "hunter2"),
+        ("WECOM_WEBHOOKS", "team="),
+        ("WECOM_WEBHOOKS", "=hunter2"),
+        ("WECOM_WEBHOOKS", "team=hunter2 hunter2"),
     ],
 )
 def test_a_complaint_names_the_variable_and_quotes_no_secret(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     others = SLACK if name.startswith("SLACK") else {}
+    others = WECOM_APP if name.startswith("WECOM") else others
     said = complaint(monkeypatch, **{**others, name: value})
     assert name in said
     assert "hunter2" not in said
@@ -110,8 +133,64 @@ def test_a_half_set_platform_names_what_is_missing(
     assert not any(value in said for value in every.values())
 
 
+@pytest.mark.parametrize(
+    ("half", "missing"),
+    [
+        *(([one for one in WECOM_APP if one != left_out], left_out) for left_out in WECOM_APP),
+        (["WECOM_BOT_ID"], "WECOM_BOT_SECRET"),
+        (["WECOM_BOT_SECRET"], "WECOM_BOT_ID"),
+        (["WECOM_BOT_TOKEN"], "WECOM_BOT_ENCODING_AES_KEY"),
+        (["WECOM_BOT_ENCODING_AES_KEY"], "WECOM_BOT_TOKEN"),
+    ],
+)
+def test_half_of_wecom_names_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, half: list[str], missing: str
+) -> None:
+    every = WECOM_APP | WECOM_BOT | WECOM_BOT_CALLBACK
+    said = complaint(monkeypatch, **{name: every[name] for name in half})
+    assert "WeCom is half set" in said
+    assert missing in said
+    assert "hunter" not in said
+
+
+def test_a_group_robot_alone_hears_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "WECOM_WEBHOOKS" in complaint(monkeypatch, WECOM_WEBHOOKS="team=hunter2")
+
+
+def test_a_bot_has_one_way_to_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = complaint(monkeypatch, **WECOM_BOT, **WECOM_BOT_CALLBACK)
+    assert "WECOM_BOT_ID" in said
+    assert "WECOM_BOT_TOKEN" in said
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [WECOM_APP, WECOM_BOT, WECOM_BOT_CALLBACK, WECOM_APP | WECOM_BOT],
+    ids=["app", "bot", "callback", "both"],
+)
+def test_wecom_is_whole_with_any_way_to_hear_it(
+    monkeypatch: pytest.MonkeyPatch, whole: dict[str, str]
+) -> None:
+    robots = {"WECOM_WEBHOOKS": " 一组 =key-1, 二组=key_2,"}
+    for name, value in {**whole, **robots}.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert settings.wecom_is_on()
+    assert settings.wecom_webhook_keys() == {"一组": "key-1", "二组": "key_2"}
+    assert "hunter" not in repr(settings)
+    assert "key-1" not in repr(settings)
+
+
+def test_a_userid_is_the_same_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANZHANG_ADMINS", "wecom:ZhangSan,slack:U1a")
+    assert read_settings().admin_accounts() == (("wecom", "zhangsan"), ("slack", "U1a"))
+
+
 def test_a_demo_does_not_mind_what_is_set_for_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "nonsense")
+    monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-1")
+    monkeypatch.setenv("WECOM_CORP_ID", "ww1")
+    monkeypatch.setenv("WECOM_AGENT_ID", "nonsense")
     monkeypatch.setenv("BANZHANG_ADMINS", "nonsense")
     settings = read_settings(PLATFORMS_OFF)
     assert settings.slack_bot_token is None

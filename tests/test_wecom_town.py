@@ -137,6 +137,15 @@ def test_a_command_in_a_quotation_is_a_command(town: Town) -> None:
     assert "Q1" in said
 
 
+def test_somebodys_words_become_a_question_by_quoting_them(town: Town) -> None:
+    stage = stage_of(town)
+    stage.quote_words("李组长", "门禁卡刷不开怎么办", "咨询")
+    with town.uow() as uow:
+        query = uow.queries.peek(1)
+        assert query is not None
+        assert query.question == "门禁卡刷不开怎么办"
+
+
 # --- many at once ---------------------------------------------------------------------------------
 
 

@@ -31,6 +31,8 @@ from bot.messages import Chat, Event, User
 MESSAGE, PRESS = "message", "press"
 # WeCom asks how a stream goes on, which we end in its first message.
 POLL = "stream"
+# As one speaks to somebody: "@班长，签到".
+AFTER_A_NAME = " \t\n,，:：、"
 
 
 def decode(body: Payload, received_at: datetime, bot_name: str) -> Event | None:
@@ -53,6 +55,7 @@ def decode(body: Payload, received_at: datetime, bot_name: str) -> Event | None:
         chat=chat,
         text=text,
         under=handle_of(chat.id, typed(quoted)) if quoted else "",
+        quoted=without_bot(typed(quoted), bot_name) if quoted else "",
         at=received_at,
         received_at=received_at,
     )
@@ -73,10 +76,10 @@ def without_bot(text: str, bot_name: str) -> str:
     named = re.search(rf"{name}(?!\w)", text, re.IGNORECASE)
     found = named or re.search(name, text, re.IGNORECASE)
     if found is not None:
-        before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip()
+        before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip(AFTER_A_NAME)
         return f"{before} {after}".strip()
     # It has another name here. Whoever writes to the bot begins with its name.
-    return re.sub(r"^[@＠]\S+\s*", "", text)
+    return re.sub(rf"^[@＠][^{AFTER_A_NAME}]+", "", text).lstrip(AFTER_A_NAME)
 
 
 def _where(body: Payload) -> tuple[User, Chat]:

@@ -23,8 +23,21 @@ DOCS = Path(__file__).parents[2] / "docs"
 FILES: Mapping[Locale, str] = {"en": "parity.md", "zh_CN": "parity.zh-CN.md"}
 
 # Enough to switch every platform on; nothing is called.
-SWITCHED_ON = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
-NAMES = {"slack": "Slack"}
+SWITCHED_ON = {
+    "SLACK_BOT_TOKEN": "xoxb-1",
+    "SLACK_APP_TOKEN": "xapp-1",
+    "WECOM_CORP_ID": "ww1",
+    "WECOM_AGENT_ID": 1,
+    "WECOM_SECRET": "1",
+    "WECOM_TOKEN": "1",
+    "WECOM_ENCODING_AES_KEY": "A" * 43,
+    "WECOM_BOT_ID": "aib1",
+    "WECOM_BOT_SECRET": "1",
+}
+NAMES: Mapping[Locale, Mapping[str, str]] = {
+    "en": {"slack": "Slack", "wecom": "WeCom"},
+    "zh_CN": {"slack": "Slack", "wecom": "企业微信"},
+}
 
 HEAD: Mapping[Locale, str] = {
     "en": """# What each platform can do
@@ -54,7 +67,14 @@ ROWS: Mapping[str, tuple[str, str]] = {
         "Answers in a group that only one person sees",
         "在群里只给一个人看的回答",
     ),
-    "edits": ("Cards updated in place", "卡片原地更新"),
+    "edits_in_groups": (
+        "Cards in groups updated in place (else a line follows)",
+        "群里的卡片原地更新（不能的补发一行）",
+    ),
+    "edits_in_direct": (
+        "Cards in direct messages updated in place",
+        "私聊里的卡片原地更新",
+    ),
     "structured_mentions": ("Mentions that name an account for sure", "@ 一定对得上账号"),
     "slash_commands": ("Slash commands", "斜杠命令"),
     "threads": ("Answers and replies kept in threads", "回答和回复留在消息串里"),
@@ -67,6 +87,10 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "files": ("Files", "文件"),
     "own_page": ("A page of one's own", "每个人自己的主页"),
     "local_times": ("Times in each reader's own zone", "时间按每个人自己的时区显示"),
+    "folds": (
+        "Many short answers in a group leave as one message",
+        "群里的多条短回答合成一条发",
+    ),
     "max_bytes": ("Longest message", "单条消息上限"),
 }
 YES, NO = "✓", "–"
@@ -81,7 +105,7 @@ def platforms(locale: Locale) -> dict[str, Capabilities]:
         adapter = make(settings, lambda: datetime.now(UTC), reader_for)
         if adapter is None:
             raise SystemExit(f"{name} is off: add its settings to SWITCHED_ON")
-        found[NAMES[name]] = adapter.capabilities
+        found[NAMES[locale][name]] = adapter.capabilities
     for profile in (SLACK_LIKE, WECOM_LIKE, DINGTALK_LIKE):
         found[COLUMNS[locale][1].format(LIKE[locale][profile.name])] = profile.capabilities
     return found

@@ -156,7 +156,11 @@ class WecomStage(TypingStage):
 
     def quote(self, name: str, message: Message, words: str) -> str:
         """Answer to a message of the group by quoting it, and mention the bot."""
-        quoted = {"msgtype": "text", "text": {"content": plain(message)}}
+        return self.quote_words(name, plain(message), words)
+
+    def quote_words(self, name: str, quotation: str, words: str) -> str:
+        """The same to what somebody else wrote."""
+        quoted = {"msgtype": "text", "text": {"content": quotation}}
         body = text_body(self.corp, ACCOUNTS[name], words, self.group_id, quoted)
         return self.answered(name, lambda: self._deliver(body, event=False))
 
