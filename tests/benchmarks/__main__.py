@@ -19,7 +19,7 @@ from bot.messages import User
 from storage.cipher import Cipher
 from storage.engine import make_engine
 from storage.uow import UnitOfWork
-from tests.benchmarks import clocks, sockets
+from tests.benchmarks import clocks, sockets, wecom
 from tests.benchmarks.load import Result, fire, requests
 from tests.platforms.slack import StandInSlack
 from tests.processes import free_port, resident_megabytes, running, wait_until_ready
@@ -40,16 +40,19 @@ async def _load(port: int, secret: str, run: str) -> tuple[Result, Result]:
     return alone, together
 
 
-def hire(url: str) -> None:
+def hire(url: str, platform: str) -> None:
     """Put everybody who will check in on the roster of a first team."""
+    with running(["bot", "migrate"], {"BANZHANG_DATABASE_URL": url}) as migrated:
+        migrated.wait(30)
     engine = make_engine(url)
     now = datetime.now(UTC)
+    letter = "U" if platform == "slack" else "u"
     with Session(engine) as session, session.begin():
         uow = UnitOfWork(session, Cipher(SECRET))
         team = uow.teams.add("Bench", "en", "Asia/Shanghai", now)
         for number in range(USERS):
-            user = User(id=f"U{number}", name=f"user{number}")
-            uow.people.grant(uow.people.meet("slack", user, now), "worker", team.id, None, now)
+            user = User(id=f"{letter}{number}", name=f"user{number}")
+            uow.people.grant(uow.people.meet(platform, user, now), "worker", team.id, None, now)
     engine.dispose()
 
 
@@ -62,9 +65,7 @@ def measure_banzhang(slack: StandInSlack, folder: Path) -> list[Row]:
         "BANZHANG_SECRET_KEY": SECRET,
         "BANZHANG_LOG_LEVEL": "error",
     }
-    with running(["bot", "migrate"], environment) as migrated:
-        migrated.wait(30)
-    hire(environment["BANZHANG_DATABASE_URL"])
+    hire(environment["BANZHANG_DATABASE_URL"], "slack")
     with running(["bot", "serve", "--port", str(port)], environment) as server:
         ready = wait_until_ready(f"http://127.0.0.1:{port}/readyz")
         alone, together = asyncio.run(_load(port, slack.signing_secret, "ours"))
@@ -88,6 +89,17 @@ def measure_sockets(slack: StandInSlack, folder: Path) -> list[Row]:
     return [
         ("Socket Mode: command → answer, one at a time, p50 / p99", _latency(commands), ""),
         ("Socket Mode: a line that is nobody's business, p50 / p99", _latency(talk), ""),
+    ]
+
+
+def measure_wecom(folder: Path) -> list[Row]:
+    """The whole bot with an app and an aibot, on a database of its own."""
+    database = f"sqlite:///{folder}/wecom.db"
+    hire(database, "wecom")
+    taps, mentions = wecom.measure(database, USERS, SECRET)
+    return [
+        ("WeCom: tap on the menu → passive answer, p50 / p99", _latency(taps), "5 s"),
+        ("WeCom: mention in a group → read there, p50 / p99", _latency(mentions), ""),
     ]
 
 
@@ -137,7 +149,7 @@ def main() -> None:
         slack.add_channel("C1", "bench", [])
         folder = Path(name)
         rows = measure_banzhang(slack, folder)
-        rows += measure_sockets(slack, folder) + measure_bolt(slack)
+        rows += measure_sockets(slack, folder) + measure_wecom(folder) + measure_bolt(slack)
         rows += asyncio.run(clocks.measure(folder))
     for what, result, goal in rows:
         sys.stdout.write(f"{what:58} {result:>18}  {'goal ' + goal if goal else ''}\n")
