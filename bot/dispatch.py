@@ -24,7 +24,7 @@ from bot.messages import (
     known_locale,
     text,
 )
-from bot.metrics import EVENTS, TIMERS_FAILED, TIMERS_FIRED, TIMERS_LATE
+from bot.metrics import EVENTS, LAST_EVENT, TIMERS_FAILED, TIMERS_FIRED, TIMERS_LATE
 from bot.router import Routed, Router, Sender
 from bot.transactions import Transactions, in_the_way
 from storage.tables.people import Person
@@ -70,6 +70,7 @@ class Dispatch:
         if event.kind == "text" and not event.addressed and not event.under:
             return None
         EVENTS.labels(event.platform, event.kind).inc()
+        LAST_EVENT.labels(event.platform).set(event.received_at.timestamp())
         return await self._transactions.run(lambda uow: self._once(event, uow))
 
     def _once(self, event: Event, uow: UnitOfWork) -> Reply | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS = Counter("banzhang_events", "Events received", ["platform", "kind"])
+LAST_EVENT = Gauge(
+    "banzhang_last_event_timestamp_seconds", "When a platform last brought something", ["platform"]
+)
 SENT = Counter("banzhang_messages", "Messages by how sending them ended", ["platform", "outcome"])
 TIMERS_FIRED = Counter("banzhang_timers_fired", "Timers that fired", ["kind"])
 TIMERS_FAILED = Counter("banzhang_timers_failed", "Timers whose function failed", ["kind"])

@@ -7,15 +7,21 @@ makes them so.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import handlers
 from adapters import PLATFORMS
+from adapters.carried import Pressed
 from adapters.contract import Capabilities
 from adapters.sandbox.world import DINGTALK_LIKE, SLACK_LIKE, WECOM_LIKE
-from bot.messages import Locale
+from adapters.slack.decode import ANY_VERB
+from adapters.slack.manifest import SLASH_COMMANDS
+from adapters.wecom.menu import menu as wecom_menu
+from bot.messages import Locale, text
 from bot.settings import Settings
 from bot.words import reader_for
 
@@ -93,6 +99,24 @@ ROWS: Mapping[str, tuple[str, str]] = {
     ),
     "max_bytes": ("Longest message", "单条消息上限"),
 }
+FLOWS: Mapping[Locale, str] = {
+    "en": """
+## What one does, and how
+
+Each of these is the same command everywhere, and the conversation tests run it on every platform.
+In a group of WeCom the line begins with a mention of the bot.
+""",
+    "zh_CN": """
+## 要做的事，各平台怎么做
+
+下面每一项在各平台都是同一条命令，对话测试在每个平台上都跑一遍。企业微信群里要先 @ 机器人。
+""",
+}
+FLOW_COLUMNS: Mapping[Locale, tuple[str, str]] = {
+    "en": ("command", "in a group"),
+    "zh_CN": ("命令", "能在群里发"),
+}
+MENU: Mapping[Locale, str] = {"en": "menu “{}”, `{}`", "zh_CN": "菜单“{}”，`{}`"}
 YES, NO = "✓", "–"
 BYTES: Mapping[Locale, str] = {"en": "{} bytes, then in pieces", "zh_CN": "{} 字节，超出分条"}
 
@@ -122,7 +146,42 @@ def page(locale: Locale) -> str:
         label = ROWS[one.name][0 if locale == "en" else 1]
         cells = [shown(getattr(column, one.name), one.name, locale) for column in columns.values()]
         lines.append(f"| {label} | {' | '.join(cells)} |")
-    return HEAD[locale] + "\n" + "\n".join(lines) + "\n"
+    return HEAD[locale] + "\n" + "\n".join(lines) + "\n" + FLOWS[locale] + "\n" + flows(locale)
+
+
+def flows(locale: Locale) -> str:
+    """Every command, and how it is given on each real platform."""
+    reader = reader_for(locale, "UTC", datetime.now(UTC))
+    slash = {verb: command for command, verb in SLASH_COMMANDS.items() if command != ANY_VERB}
+    verbs = frozenset(command.name for command in handlers.COMMANDS)
+    tapped = dict(_tapped(wecom_menu(reader.plain, verbs)))
+    what, in_groups = FLOW_COLUMNS[locale]
+    names = NAMES[locale]
+    lines = [
+        f"| {what} | {in_groups} | {' | '.join(names[name] for name in PLATFORMS)} |",
+        f"|---|---|{'---|' * len(PLATFORMS)}",
+    ]
+    for command in handlers.COMMANDS:
+        name = reader.plain(text(f"verbs.{command.name}"))
+        ways = {
+            "slack": f"`{slash.get(command.name, f'{ANY_VERB} {name}')}`",
+            "wecom": f"`{name}`",
+        }
+        if command.name in tapped:
+            ways["wecom"] = MENU[locale].format(tapped[command.name], name)
+        group = NO if command.direct_only else YES
+        shown_ways = " | ".join(ways[platform] for platform in PLATFORMS)
+        lines.append(f"| {name} | {group} | {shown_ways} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tapped(made: Any) -> Iterator[tuple[str, str]]:
+    """The commands of the app's menu, and what is written there."""
+    for button in made["button"]:
+        for one in button.get("sub_button", (button,)):
+            pressed = Pressed.loaded(one.get("key"))
+            if pressed is not None:
+                yield pressed.command, str(one["name"])
 
 
 def shown(value: bool | int | None, name: str, locale: Locale) -> str:
