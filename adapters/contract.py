@@ -108,6 +108,8 @@ class Checkup:
     """Whether a running server has the lead in something just now."""
     heard: Callable[[str], bool] = lambda _beginning: False
     """Whether events whose keys begin like this have come in lately."""
+    verbs: frozenset[str] = frozenset()
+    """The commands that the bot knows; none where nobody told."""
 
 
 class Finding(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import webbrowser
@@ -34,6 +35,8 @@ cli.add_typer(audit, name="audit")
 slack = typer.Typer(no_args_is_help=True, help="Setting Slack up.")
 cli.add_typer(sop, name="sop")
 cli.add_typer(slack, name="slack")
+wecom = typer.Typer(no_args_is_help=True, help="Setting WeCom (企业微信) up.")
+cli.add_typer(wecom, name="wecom")
 out = Console()
 DEMO_PORT = 8765
 
@@ -122,7 +125,8 @@ def serve(
     if not adapters:
         raise Trouble(
             "No platform is set. For Slack set SLACK_BOT_TOKEN and SLACK_APP_TOKEN in .env"
-            " (`banzhang slack manifest` begins it), or try `banzhang demo`."
+            " (`banzhang slack manifest` begins it), for WeCom WECOM_BOT_ID and WECOM_BOT_SECRET"
+            " or WECOM_CORP_ID and its others, or try `banzhang demo`."
         )
     engine = make_engine(settings.database_url)
     lock = hold(engine)
@@ -158,6 +162,7 @@ def admin_code() -> None:
 @cli.command()
 def doctor() -> None:
     """Check settings, database, procedures and platforms; say what is wrong and where to click."""
+    import handlers
     from bot import operations
     from bot.app import make_adapters
     from bot.clock import WallClock
@@ -165,7 +170,8 @@ def doctor() -> None:
     settings = read_settings()
     clock = WallClock()
     adapters = make_adapters(settings, clock)
-    findings = asyncio.run(operations.check_up(settings, adapters, clock.now()))
+    verbs = frozenset(command.name for command in handlers.COMMANDS)
+    findings = asyncio.run(operations.check_up(settings, adapters, clock.now(), verbs))
     for one in findings:
         mark = "[yellow]![/yellow]" if one.advice else "[green]✓[/green]"
         out.print(mark if one.fine else "[red]✗[/red]", end=" ")
@@ -237,6 +243,23 @@ def slack_manifest(
         raise typer.BadParameter("Slack calls only addresses that begin with https://")
     link, text = make(read_settings().locale, url)
     sys.stdout.write(f"# {link}\n{text}")
+
+
+@wecom.command("menu")
+def wecom_menu(
+    show: Annotated[bool, typer.Option("--show", help="Print it as JSON, push nothing.")] = False,
+) -> None:
+    """Put the menu of BANZHANG_LOCALE under the app's conversation, in place of what was there."""
+    from bot.app import push_wecom_menu
+    from bot.app import wecom_menu as make
+    from bot.clock import WallClock
+
+    settings = read_settings()
+    if show:
+        sys.stdout.write(json.dumps(make(settings.locale), ensure_ascii=False, indent=2) + "\n")
+        return
+    shown = asyncio.run(push_wecom_menu(settings, WallClock()))
+    out.print(f"The app's menu is now: {shown}.", markup=False, highlight=False, soft_wrap=True)
 
 
 @cli.command()

@@ -19,10 +19,11 @@ from starlette.routing import BaseRoute
 import handlers
 import sop_scripts
 from adapters import PLATFORMS
-from adapters.contract import LEAD_SECONDS, Adapter, Services
+from adapters.contract import LEAD_SECONDS, Adapter, DeliveryFailed, Services
 from bot.clock import Clock
 from bot.dispatch import Dispatch
 from bot.messages import Locale
+from bot.operations import Trouble
 from bot.outbox import Delivery
 from bot.router import Router
 from bot.schedule import Schedule
@@ -70,6 +71,39 @@ def slack_manifest(locale: Locale, url: str | None) -> tuple[str, str]:
     verbs = {command.name for command in handlers.COMMANDS}
     made = manifest.manifest(reader.plain, verbs, url)
     return manifest.one_click(made), manifest.dumped(made)
+
+
+def wecom_menu(locale: Locale) -> dict[str, Any]:
+    """The menu of WeCom's app in a language."""
+    from adapters.wecom import menu
+
+    reader = reader_for(locale, "UTC", datetime.now(UTC))
+    return menu.menu(reader.plain, frozenset(command.name for command in handlers.COMMANDS))
+
+
+async def push_wecom_menu(settings: Settings, clock: Clock) -> str:
+    """Put it under the app's conversation; what stands there now, in a line. Raises Trouble."""
+    from adapters.wecom import menu
+    from adapters.wecom.api import WecomApi, WecomRefused
+    from adapters.wecom.console import NO_APP, why_not
+
+    if settings.wecom_agent_id is None or settings.wecom_secret is None:
+        raise Trouble(NO_APP)
+    api = WecomApi(
+        settings.wecom_api_url,
+        settings.wecom_corp_id,
+        settings.wecom_secret.get_secret_value(),
+        clock.now,
+    )
+    made = wecom_menu(settings.locale)
+    await api.open()
+    try:
+        await menu.push(api, settings.wecom_agent_id, made)
+    except (WecomRefused, DeliveryFailed) as error:
+        raise Trouble(why_not(error, settings.wecom_api_url)) from None
+    finally:
+        await api.close()
+    return menu.shown(made)
 
 
 class Bot:

@@ -86,15 +86,22 @@ def check_scripts(folder: Path | None) -> str:
     return f"{len(scripts)} procedures are fine: {', '.join(sorted(scripts))}"
 
 
-async def check_up(settings: Settings, adapters: Sequence[Adapter], now: datetime) -> list[Finding]:
-    """The doctor's findings about settings, database, procedures and each platform."""
+async def check_up(
+    settings: Settings,
+    adapters: Sequence[Adapter],
+    now: datetime,
+    verbs: frozenset[str] = frozenset(),
+) -> list[Finding]:
+    """The doctor's findings about settings, database, procedures and each platform; `verbs` are
+    the commands that the bot knows.
+    """
     engine = make_engine(settings.database_url)
     try:
         database = _check(lambda: _database(engine))
         findings = [_check(lambda: check_scripts(settings.sop_dir)), database]
         findings += _settings_and_platforms(settings, adapters)
         for adapter in adapters:
-            known = Checkup(now, settings.base_url)
+            known = Checkup(now, settings.base_url, verbs=verbs)
             if database.fine:
                 known = _known(engine, adapter.name, known)
             findings += await adapter.examine(known)
@@ -104,20 +111,28 @@ async def check_up(settings: Settings, adapters: Sequence[Adapter], now: datetim
 
 
 def _known(engine: Engine, platform: str, checkup: Checkup) -> Checkup:
-    """What the database tells of a platform: the teams' homes there, and what came in."""
+    """What the database tells of a platform: the teams and their homes there, what came in, and
+    what a running server holds.
+    """
 
     def heard(beginning: str) -> bool:
         with _looking(engine) as uow:
             return uow.inbox.heard(platform, beginning)
 
+    def led(what: str) -> bool:
+        with _looking(engine) as uow:
+            return uow.leads.is_led(what, checkup.now)
+
     with _looking(engine) as uow:
+        teams = uow.teams.all()
+        names = tuple(team.name for team in teams)
         homes = tuple(
             Home(home.chat_id, home.name, team.name)
-            for team in uow.teams.all()
+            for team in teams
             for home in uow.teams.home_groups(team.id)
             if home.platform == platform
         )
-    return replace(checkup, homes=homes, heard=heard)
+    return replace(checkup, homes=homes, teams=names, heard=heard, led=led)
 
 
 @contextmanager
@@ -149,7 +164,10 @@ def _settings_and_platforms(settings: Settings, adapters: Sequence[Adapter]) -> 
                 (
                     "No platform is set. For Slack set SLACK_BOT_TOKEN and SLACK_APP_TOKEN"
                     " (api.slack.com/apps, your app, OAuth & Permissions and Basic Information);"
-                    " `banzhang slack manifest` begins it."
+                    " `banzhang slack manifest` begins it. For WeCom set WECOM_CORP_ID,"
+                    " WECOM_AGENT_ID, WECOM_SECRET, WECOM_TOKEN and WECOM_ENCODING_AES_KEY"
+                    " (work.weixin.qq.com/wework_admin, 应用管理 → 创建应用), and for its groups"
+                    " WECOM_BOT_ID and WECOM_BOT_SECRET (安全与管理 → 管理工具 → 智能机器人)."
                 ),
             )
         )

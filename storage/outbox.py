@@ -38,6 +38,7 @@ NOBODY = "nobody"
 KEPT = timedelta(days=90)
 # As many short answers as leave as one message; a person still reads so many lines.
 MOST_FOLDED = 20
+ALONE = "refused together: "
 
 Rings = Callable[[str, str], bool]
 """Of a platform and a team's name: whether what is said in its home there can ring phones."""
@@ -93,6 +94,8 @@ class Leased:
     """When it was queued, where an earlier attempt may have been taken."""
     also: tuple[int, ...] = ()
     """The messages behind it whose words leave with it."""
+    alone: bool = False
+    """It was refused together with others: now it is seen which of them it was."""
 
     @property
     def address(self) -> Address:
@@ -117,7 +120,7 @@ class Outcome:
     gone: Address | None = None
     """The account that turned out to be there no more."""
     also: tuple[int, ...] = ()
-    """What was sent with it; if it was not, each is tried alone."""
+    """What left with it. Refused together, each is tried alone, for one may spoil it for all."""
     is_edit: bool = False
     ready_at: datetime | None = None
     """When the address may be tried next (its pace, or the wait after a failure)."""
@@ -367,7 +370,7 @@ class Outbox:
 
     def _folded(self, head: Leased) -> Leased:
         """With the words of the short messages that wait directly behind it."""
-        if not head.body.is_short or head.edits_handle is not None:
+        if head.alone or not head.body.is_short or head.edits_handle is not None:
             return head
         waiting = self._session.execute(
             select(outbox)
@@ -380,6 +383,7 @@ class Outbox:
             body = self._body(row.body)
             if (
                 body is None
+                or _is_alone(row)
                 or not body.is_short
                 or body.words is None
                 or body.address != head.address
@@ -396,9 +400,7 @@ class Outbox:
             .values(state="sending", attempts=outbox.c.attempts + 1)
         )
         words = lines(head.body.words, *behind.values())
-        return replace(
-            head, body=head.body.model_copy(update={"words": words}), also=tuple(behind)
-        )
+        return replace(head, body=head.body.model_copy(update={"words": words}), also=tuple(behind))
 
     def _leased(self, row: Any, now: datetime) -> Leased | None:
         body = self._body(row.body)
@@ -417,6 +419,7 @@ class Outbox:
             attempt=row.attempts + 1,
             # Found "sending": the sender before us died, and nobody knows what it did.
             uncertain_since=row.created_at if row.uncertain or row.state == "sending" else None,
+            alone=_is_alone(row),
         )
 
     def _body(self, stored: str) -> Body | None:
@@ -438,6 +441,7 @@ class Outbox:
             .where(outbox_addresses.c.address == outcome.queue)
             .with_for_update()
         )
+        outcome = _parted(outcome)
         ours = self._session.execute(
             update(outbox)
             .where(
@@ -472,18 +476,21 @@ class Outbox:
         return True
 
     def _record_also(self, outcome: Outcome, now: datetime) -> None:
-        """What left with it, or did not: then each waits to be tried alone."""
-        sent = outcome.state == "sent"
+        """The same for what left with it."""
         self._session.execute(
             update(outbox)
             .where(outbox.c.id.in_(outcome.also), outbox.c.state == "sending")
             .values(
-                state="sent" if sent else "pending",
+                state=outcome.state,
                 attempts=outbox.c.attempts if outcome.counted else outbox.c.attempts - 1,
+                error=outcome.error and outcome.error[:300],
                 uncertain=True if outcome.uncertain else outbox.c.uncertain,
-                sent_at=now if sent else None,
+                sent_at=now if outcome.state == "sent" else None,
             )
         )
+        if outcome.state == "unknown":
+            for message_id in outcome.also:
+                self._timers.arm("message.dead", f"M{message_id}", "tell", now)
 
     def _renew_original(self, outcome: Outcome) -> None:
         """Changing a message may use its handle up: the next change goes by what is left."""
@@ -656,6 +663,17 @@ class Outbox:
         self._session.execute(
             delete(outbox).where(outbox.c.created_at < now - KEPT, outbox.c.state.not_in(WAITING))
         )
+
+
+def _parted(outcome: Outcome) -> Outcome:
+    """Of messages that were refused together each is tried again, alone."""
+    if not outcome.also or outcome.state != "dead":
+        return outcome
+    return replace(outcome, state="pending", error=f"{ALONE}{outcome.error}", gone=None)
+
+
+def _is_alone(row: Any) -> bool:
+    return bool(row.error) and str(row.error).startswith(ALONE)
 
 
 def _is_page(queue: str) -> bool:

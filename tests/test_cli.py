@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sqlite3
@@ -22,6 +23,7 @@ from storage.engine import make_engine
 from storage.migrate import upgrade
 
 SLACK = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_SIGNING_SECRET": "8f742231b10e"}
+WECOM_BOT = {"WECOM_BOT_ID": "aib1", "WECOM_BOT_SECRET": "hunter2"}
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -79,6 +81,9 @@ def one_sentence(words: str) -> bool:
         ["slack"],
         ["slack", "nonsense"],
         ["slack", "manifest", "--url"],
+        ["wecom"],
+        ["wecom", "nonsense"],
+        ["wecom", "menu", "zh_CN"],
     ],
     ids=" ".join,
 )
@@ -93,10 +98,16 @@ def test_wrong_usage(run: Run, tmp_path: Path, arguments: list[str]) -> None:
     ("arguments", "variables", "said"),
     [
         (["serve"], {}, "SLACK_BOT_TOKEN"),
+        (["serve"], {}, "WECOM_BOT_ID"),
         (["serve"], {"SLACK_BOT_TOKEN": "xoxb-1"}, "SLACK_SIGNING_SECRET"),
         (["serve"], {"SLACK_APP_TOKEN": "xapp-1"}, "SLACK_BOT_TOKEN"),
         (["doctor"], {"SLACK_APP_TOKEN": "xoxb-1"}, "SLACK_APP_TOKEN"),
         (["slack", "manifest"], {"BANZHANG_LOCALE": "fr"}, "BANZHANG_LOCALE"),
+        (["wecom", "menu"], {"BANZHANG_LOCALE": "fr"}, "BANZHANG_LOCALE"),
+        (["wecom", "menu"], {}, "WECOM_CORP_ID"),
+        (["wecom", "menu"], WECOM_BOT, "应用管理 → 创建应用"),
+        (["wecom", "menu"], {"WECOM_CORP_ID": "ww1"}, "WECOM_SECRET"),
+        (["doctor"], {"WECOM_BOT_ID": "aib1"}, "WECOM_BOT_SECRET"),
         (["serve"], {"BANZHANG_PORT": "eighty"}, "BANZHANG_PORT"),
         (["migrate"], {"BANZHANG_DATABASE_URL": "sqlite:////nowhere/x.db"}, "database"),
         (
@@ -249,7 +260,18 @@ def test_the_manifest_for_http(run: Run) -> None:
     assert out.count("https://x/slack/events") == 2 + len(made["features"]["slash_commands"])
 
 
+@pytest.mark.parametrize(("locale", "first"), [("en", "Check in"), ("zh_CN", "签到")])
+def test_wecoms_menu_can_be_looked_at(run: Run, tmp_path: Path, locale: str, first: str) -> None:
+    """It needs no app and calls nobody."""
+    code, out, error = run("wecom", "menu", "--show", BANZHANG_LOCALE=locale)
+    assert (code, error) == (0, "")
+    assert json.loads(out)["button"][0]["name"] == first
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_is_help(run: Run) -> None:
     code, out, error = run("--help")
     assert (code, error) == (0, "")
-    assert all(word in out for word in ("serve", "demo", "export", "backup", "doctor", "slack"))
+    assert all(
+        word in out for word in ("serve", "demo", "export", "backup", "doctor", "slack", "wecom")
+    )

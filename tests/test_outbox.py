@@ -318,12 +318,29 @@ async def test_what_failed_together_is_tried_again_and_nothing_is_lost(folding: 
 
 
 async def test_one_that_nobody_takes_does_not_take_the_others_with_it(folding: Small) -> None:
-    folding.postbox.failures["G1"] = [DeliveryFailed("dead", "too long")]
+    refused = DeliveryFailed("dead", "not this")
+    folding.postbox.failures["G1"] = [refused, refused]
+    for words in ("one", "two", "three"):
+        put(folding, words)
+    await folding.delivery.drain()
+    # Together they are refused, then the first alone; the others were never meant.
+    assert states(folding) == ["dead", "sent", "sent"]
+    assert folding.postbox.taken == [("G1", "two"), ("G1", "three")]
+    put(folding, "four")
+    put(folding, "five")
+    await folding.delivery.drain()
+    assert folding.postbox.taken[-1] == ("G1", "four\nfive")
+
+
+async def test_nobody_knows_of_any_of_those_that_left_together(folding: Small) -> None:
+    folding.postbox.failures["G1"] = [DeliveryFailed("unknown", "the line broke", after=0)] * 3
     put(folding, "one")
     put(folding, "two")
-    await folding.delivery.drain()
-    assert states(folding) == ["dead", "sent"]
-    assert folding.postbox.taken == [("G1", "two")]
+    for _ in range(3):
+        await folding.delivery.drain()
+    assert states(folding) == ["unknown", "unknown"]
+    with folding.uow() as uow:
+        assert uow.timers.waits("message.dead")
 
 
 async def test_a_change_is_sent_alone(folding: Small) -> None:

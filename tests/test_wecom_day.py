@@ -1,327 +1,31 @@
 """A day on which everything goes wrong between us and WeCom: nothing is lost, and all in order.
 
 Its API is down for an hour, refuses tokens, is busy, breaks lines before and after it took what was
-said; the aibot's connection is closed, cut, starved of pongs and taken by another. The whole bot
-runs before real servers, by a clock that is pushed; what is tried again, when and why is the code
-that runs every day.
+said; the aibot's connection is closed, cut, starved of pongs and taken by another. What is tried
+again, when and why is the code that runs every day; only the clock is pushed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import datetime, timedelta
-from functools import partial
-from itertools import count, pairwise
+from itertools import cycle
 from pathlib import Path
-from typing import Any, TypeVar
 
-import httpx
 import pytest
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from adapters.contract import Receive, Services
-from adapters.wecom.adapter import App, LongConnection, Setup, WecomAdapter
-from adapters.wecom.limits import Windows
-from adapters.wecom.line import WebSockets, Wire
-from adapters.wecom.socket import Timings
-from bot.app import Bot, web_application
-from bot.messages import Address, Button, Card, Send, ToHome, Words, text
-from bot.settings import Settings
-from bot.words import reader_for
-from storage.tables.queries import Query
-from storage.tables.queues import outbox
-from storage.uow import UnitOfWork
-from tests.clock import StillClock
-from tests.engines import fresh_engine
-from tests.platforms.served import served
-from tests.platforms.wecom import StandInWecom
+from tests.platforms.wecom_api import Call
 from tests.platforms.wecom_gateway import CLEAN, CUT, INTERNAL_ERROR
-from tests.platforms.wecom_model import Json
-from tests.platforms.wecom_refusals import Refusal
-from tests.platforms.wecom_socket import BotServer
-from tests.stages.wecom import StillCorp
-from tests.wecom_world import environment, reads
+from tests.wecom_world import IMPATIENT, MANAGER, MEMBERS, WORKER, Day, reads
 
-T = TypeVar("T")
-
-MANAGER, WORKER = "zhou", "wang"
-MEMBERS = {"zhou": "周经理", "wang": "小王", "lin": "小林", "chen": "小陈", "sun": "小孙"}
-TEAM = "班组"
+ASKERS = ("lin", "chen", "sun")
 SEND = "aibot_send_msg"
-# A whole day of the connection in seconds; who is late on a busy machine is not yet dead.
-IMPATIENT = Timings(
-    ping=0.3,
-    subscribe=5.0,
-    answer=1.0,
-    first_wait=0.02,
-    longest_wait=0.2,
-    settled=0.0,
-    kicked_wait=0.5,
-    lead=0.1,
-    finish=1.0,
-    close=0.3,
-)
-
-
-class Road(httpx.AsyncHTTPTransport):
-    """The way to WeCom's API, which may lead nowhere."""
-
-    is_closed = False
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self.is_closed:
-            request.url = request.url.copy_with(port=1)  # nobody listens there
-        return await super().handle_async_request(request)
-
-
-class TimedSockets(WebSockets):
-    """The way to the gateway; remembers when it was gone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.opened_at: list[float] = []
-
-    async def __call__(self, url: str) -> Wire:
-        self.opened_at.append(asyncio.get_running_loop().time())
-        return await super().__call__(url)
-
-
-class LoopedWecom(WecomAdapter):
-    """Tells on which loop it runs."""
-
-    loop: asyncio.AbstractEventLoop
-
-    async def start(self, receive: Receive, services: Services) -> None:
-        self.loop = asyncio.get_running_loop()
-        await super().start(receive, services)
-
-
-class Day:
-    """The bot at work, a corp that uses it, and a clock that stands still unless it is pushed."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.clock = StillClock()
-        corp = StillCorp(self.clock)
-        for userid, name in MEMBERS.items():
-            corp.add_member(userid.capitalize(), name)
-        self.home = corp.add_group("一班", MEMBERS).chatid
-        self.groups = [self.home, *(corp.add_group(name, MEMBERS).chatid for name in "甲乙")]
-        self.places = [*MEMBERS, *self.groups]
-        self.wecom = stack.enter_context(StandInWecom(corp))
-        self.server = stack.enter_context(BotServer(corp))
-        self.gateway = self.server.gateway
-        self.refused = count_refusals(self.server)
-        self.road, self.sockets = Road(), TimedSockets()
-        self.adapter = self._adapter()
-        values = {"BANZHANG_ADMINS": f"wecom:{MANAGER}", "BANZHANG_LOCALE": "zh_CN"}
-        settings = Settings.model_validate(values | environment(self.wecom, self.server))
-        engine = fresh_engine(f"sqlite:///{folder}/day.db")
-        self.bot = Bot(settings, [self.adapter], self.clock, engine)
-        self.wecom.deliver_to(stack.enter_context(served(web_application(self.bot))))
-        stack.callback(self._close_sockets)
-        self._numbers = count(1)
-        self.queued: dict[str, list[int]] = {place: [] for place in self.places}
-
-    def _adapter(self) -> LoopedWecom:
-        corp = self.wecom.corp
-        setup = Setup(
-            api_url=self.wecom.origin,
-            app=App(corp.corp_id, corp.agent_id, corp.secret, corp.token, corp.aes_key),
-            bot=LongConnection(self.server.url, corp.bot_id, corp.bot_secret),
-            bot_name=corp.bot_name,
-            webhooks={TEAM: corp.add_webhook(self.home)},
-        )
-        return LoopedWecom(
-            setup,
-            self.clock.now,
-            reader_for,
-            transport=self.road,
-            connect=self.sockets,
-            timings=IMPATIENT,
-            windows=Windows(corp.now),
-        )
-
-    def _close_sockets(self) -> None:
-        self._on_loop(self.sockets.close())
-
-    def open(self) -> None:
-        """Everybody has spoken to the bot once, and the team is at home in its group."""
-        self.server.wait_subscribed()
-        assert self.wecom.verify()
-        self.say_in_group(MANAGER, "团队 绑定", self.home)
-        for group in self.groups:
-            self.say_in_group(WORKER, "帮助", group)
-        for userid in MEMBERS:
-            assert self.wecom.say(userid, "帮助").taken
-        self.wecom.say(MANAGER, "人员 添加 @小王 兼职")
-        self.settle()
-        assert "小王" in str(self.wecom.say(MANAGER, "人员").message)
-
-    # --- time --------------------------------------------------------------------------------
-
-    def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.adapter.loop).result(60)
-
-    def pass_time(self, **spans: float) -> None:
-        """Let so much time pass, from one thing that is due to the next."""
-        self._on_loop(self._pass_until(self.clock.now() + timedelta(**spans)))
-
-    def settle(self, **spans: float) -> None:
-        """Let time pass until everything has left, so much at most (an hour)."""
-        until = self.clock.now() + timedelta(**(spans or {"hours": 1}))
-        self._on_loop(self._pass_until(until, until_settled=True))
-        assert not self.waiting(), self.waiting()
-
-    async def _pass_until(self, until: datetime, *, until_settled: bool = False) -> None:
-        while True:
-            socket = self.adapter.socket
-            assert socket is not None
-            await socket.idle()
-            # Time passes only between messages: what is on its way arrives when it was sent.
-            await self.bot.delivery.drain()
-            now = self.clock.now()
-            wakes = await self.bot.transactions.read(wake_ups)
-            if now >= until or (until_settled and not wakes):
-                return
-            # Real time passes too: a connection is there again after some of it.
-            await asyncio.sleep(0.0005 if socket.connected else 0.02)
-            timer = await self.bot.transactions.read(lambda uow: uow.timers.next_wake())
-            due = [until, *wakes, *([timer] if timer else [])]
-            self.clock.push_to(max(min(due), now + timedelta(milliseconds=100)))
-            await self.bot.schedule.tick()
-
-    # --- what is said ------------------------------------------------------------------------
-
-    def say_in_group(self, userid: str, words: str, group: str) -> None:
-        """Mention the bot; said again where nobody heard it, as people do."""
-        self.server.wait_subscribed()
-        before = len(self.gateway.lost)
-        self.gateway.say(userid, words, group)
-        if len(self.gateway.lost) > before:
-            self.say_in_group(userid, words, group)
-
-    def queue(self, *places: str, times: int = 1) -> None:
-        """Messages with numbers, to be sent to each of the places."""
-        for _ in range(times):
-            for place in places:
-                number = next(self._numbers)
-                self.queued[place].append(number)
-                kind = "group" if place in self.groups else "person"
-                address = Address(platform="wecom", kind=kind, id=place)
-                send = Send(to=address, key=f"number/{number}", **numbered(number))
-                self._put(send)
-
-    def ring(self) -> None:
-        """Something that rings in the team's home, by its group robot."""
-        number = next(self._numbers)
-        self.queued[self.home].append(number)
-        words = numbered_words(number)
-        team = self._on_loop(self.bot.transactions.read(lambda uow: uow.teams.first().id))
-        home = ToHome(team_id=team)
-        self._put(Send(to=home, key=f"ring/{number}", words=words, rings=True))
-
-    def _put(self, send: Send) -> None:
-        def put(uow: UnitOfWork) -> bool:
-            return uow.outbox.put(send, self.clock.now())
-
-        assert self._on_loop(self.bot.transactions.run(put))
-
-    # --- what became of it -------------------------------------------------------------------
-
-    def waiting(self) -> list[tuple[int, str, str | None]]:
-        """Messages that have not left: number, address, why."""
-        return [row for row in self._rows() if row[3] in ("pending", "sending")]
-
-    def states(self) -> set[str]:
-        """How messages have ended, or not."""
-        return {row[3] for row in self._rows()}
-
-    def _rows(self) -> list[Any]:
-        wanted = select(outbox.c.id, outbox.c.address, outbox.c.error, outbox.c.state)
-        with Session(self.bot.engine) as session:
-            return [tuple(row) for row in session.execute(wanted.order_by(outbox.c.id))]
-
-    def asked(self) -> dict[str, int]:
-        """Every question that was written down, with its number."""
-        with Session(self.bot.engine) as session:
-            rows = session.execute(select(Query.question, Query.id)).all()
-        found = {question: number for question, number in rows}
-        assert len(found) == len(rows), "a question was written down twice"
-        return found
-
-    def told(self, place: str) -> list[int]:
-        """The numbers that are read there, as often and in the order in which they are."""
-        return [int(one) for one in re.findall(r"№(\d+)", reads(self.wecom, place))]
-
-    def nothing_is_lost(self, *, doubled: tuple[str, ...] = ()) -> None:
-        """Each place has read its messages in order, each once, but for where lines broke after
-        WeCom took something and nobody can ask it.
-        """
-        assert self.states() <= {"sent", "superseded"}, self._rows()
-        for place, numbers in self.queued.items():
-            told = self.told(place)
-            if place in doubled:
-                told = list(dict.fromkeys(told))
-            assert told == [one for number in numbers for one in [number] * ends(number)]
-        assert self.wecom.corp.dropped == 0
-
-
-def wake_ups(uow: UnitOfWork) -> list[datetime]:
-    """When a message that waits may go."""
-    ready = uow.outbox.next_ready(["wecom"])
-    return [ready] if ready is not None else []
-
-
-def count_refusals(server: BotServer) -> Counter[int]:
-    """The errcodes with which the gateway itself refuses commands."""
-    found: Counter[int] = Counter()
-    run = server.gateway.commands.run
-
-    def counting(cmd: str, req_id: str, body: Json) -> Json:
-        try:
-            return run(cmd, req_id, body)
-        except Refusal as refusal:
-            found[refusal.errcode] += 1
-            raise
-
-    server.gateway.commands.run = counting  # type: ignore[method-assign]
-    return found
-
-
-# --- messages with numbers ------------------------------------------------------------------------
-
-
-def numbered(number: int) -> dict[str, Any]:
-    """A message of one of three kinds: a card to press, a long text, a short one."""
-    if number % 3 == 0:
-        press = Button(label=text("said", words="看看"), command="queries")
-        return {"card": Card(title=text("said", words=f"№{number}"), buttons=(press,))}
-    return {"words": numbered_words(number)}
-
-
-def numbered_words(number: int) -> Words:
-    # Too long for one message to a person: its two ends are in two of them.
-    middle = "很长的话，" * 200 if number % 3 == 1 else ""
-    end = f"№{number}" if ends(number) == 2 else "完"
-    return text("said", words=f"№{number} {middle} {end}")
-
-
-def ends(number: int) -> int:
-    """How often a message's number stands in it."""
-    return 2 if number % 3 == 1 else 1
-
-
-# --- the tests ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Day]:
+def day(tmp_path: Path) -> Iterator[Day]:
     """It begins at nine, with everything well."""
     with ExitStack() as stack:
         one = Day(tmp_path, stack)
@@ -329,7 +33,129 @@ def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Day]:
         yield one
 
 
-def test_a_quiet_hour(day: Day) -> None:
-    day.queue(*day.places, times=6)
+# --- the API -------------------------------------------------------------------------------------
+
+
+def test_an_hour_without_wecom(day: Day) -> None:
+    """First nobody is there, then every line breaks; meanwhile people go on asking."""
+    day.queue(*day.places, times=2)
+    day.pass_time(seconds=3)
+    day.road.is_closed = True
+    day.queue(*day.places, times=4)
+    day.pass_time(minutes=40)
+    assert "Q1" in str(day.wecom.say("lin", "咨询 图书馆几点开门？").message)
+    day.queue(*day.places, times=4)
+    day.road.is_closed = False
+    day.wecom.api.fail("*", "drop", times=None)
+    day.pass_time(minutes=20)
+    assert {address.split(":")[1] for _, address, _, _ in day.waiting()} == {"person"}
+    day.wecom.api.heal()
     day.settle()
     day.nothing_is_lost()
+    assert "图书馆几点开门" in reads(day.wecom, day.home)
+
+
+@pytest.mark.parametrize("minutes", [1, 100, 230])
+def test_half_a_message_is_not_said_again(day: Day, minutes: int) -> None:
+    """Of a text in two pieces WeCom takes one, and then is gone for long."""
+    began = len(day.wecom.api.calls_of("message/send"))
+
+    def close_behind_the_first(call: Call) -> None:
+        if call.path == "message/send" and len(day.wecom.api.calls_of(call.path)) == began + 1:
+            day.road.is_closed = True
+
+    day.wecom.api.watch = close_behind_the_first
+    day.queue("wang", times=3)
+    day.pass_time(minutes=minutes)
+    assert 1 <= day.told("wang").count(day.queued["wang"][0]) <= 2
+    day.road.is_closed = False
+    day.settle()
+    day.nothing_is_lost()
+
+
+def test_a_flood_keeps_to_the_limits(day: Day) -> None:
+    """More than a minute allows: WeCom drops what is too much, and says it was all right."""
+    day.queue("lin", day.home, times=45)
+    for _ in range(25):
+        day.ring()
+    day.settle()
+    day.nothing_is_lost()
+    assert not day.refused
+
+
+def storms(day: Day) -> list[Callable[[], None]]:
+    """What WeCom's API does on a bad day."""
+    fail = day.wecom.api.fail
+    return [
+        lambda: fail("message/send", errcode=45009, times=4),
+        lambda: fail("*", errcode=-1, times=9),
+        lambda: fail("message/send", status=502, times=4),
+        lambda: fail("message/send", "drop", times=4),
+        lambda: fail("message/send", "drop_after", times=6),
+        lambda: fail("*", slow=0.05, times=6),
+        lambda: fail("message/send", status=200, body=b"<html>login</html>", times=3),
+        lambda: expire(day),
+        day.wecom.api.forget_tokens,
+        lambda: fail("message/send", errcode=42001, times=9),
+        lambda: fail("message/send", errcode=40014, times=9),
+        lambda: refuse_tokens(day),
+        lambda: fail("webhook/send", errcode=45009, times=2),
+        lambda: fail("webhook/send", status=500, times=1),
+    ]
+
+
+def expire(day: Day) -> None:
+    """Every token ends early, the next one too."""
+    day.wecom.api.expire_tokens()
+    day.wecom.api.fail("message/send", errcode=42001, times=2)
+
+
+def refuse_tokens(day: Day) -> None:
+    """There is no token to be had for a while."""
+    day.wecom.api.forget_tokens()
+    day.wecom.api.fail("gettoken", errcode=-1, times=3)
+    day.wecom.api.fail("gettoken", "drop", times=2)
+    day.wecom.api.fail("gettoken", status=503, times=2)
+
+
+def lines(day: Day) -> list[Callable[[], None]]:
+    """What becomes of the aibot's connection on such a day."""
+    gateway, server = day.gateway, day.server
+    return [
+        lambda: gateway.fail_next(846609, 2, SEND),
+        lambda: gateway.fail_next(6000, 3, SEND),
+        lambda: gateway.fail_next(-1, 3, SEND),
+        lambda: gateway.fail_next(45009, 2, SEND),
+        lambda: gateway.close(CLEAN),
+        lambda: gateway.close(CUT),
+        lambda: gateway.close(INTERNAL_ERROR),
+        lambda: setattr(server, "refusals", 2),
+        lambda: gateway.double_next(2),
+    ]
+
+
+def test_a_day_of_faults(day: Day) -> None:
+    """A storm after the other, while people ask and are answered."""
+    of_the_line = cycle(lines(day))
+    for number, storm in enumerate(storms(day)):
+        day.queue(*day.places, times=2)
+        day.ring()
+        asker, group = ASKERS[number % 3], day.groups[number % 3]
+        assert day.wecom.say(asker, f"咨询 单独问{number}号").message is not None
+        day.say_in_group(asker, f"咨询 群里问{number}号", group)
+        day.wecom.wait_for(lambda number=number: f"群里问{number}号" in day.asked())
+        storm()
+        next(of_the_line)()
+        day.pass_time(minutes=4)
+    day.settle()
+    asked = day.asked()
+    assert len(asked) == 2 * len(storms(day))
+    for question, number in asked.items():
+        assert question in reads(day.wecom, day.home)
+        assert day.wecom.say(WORKER, f"回复 Q{number} 答复：{question}。").message is not None
+    day.settle()
+    for number in range(len(storms(day))):
+        assert f"答复：单独问{number}号。" in reads(day.wecom, ASKERS[number % 3])
+        assert f"答复：群里问{number}号。" in reads(day.wecom, day.groups[number % 3])
+    # Of what broke on the aibot's line nobody can tell whether it was shown.
+    day.nothing_is_lost(doubled=day.groups)

@@ -222,3 +222,29 @@ def test_admins_are_told_when_another_takes_the_connection(town: Town) -> None:
         uow.outbox.put(Send(to=home, key="later", words=text("said", words="稍后")), town.now)
     town.wait(minutes=1)
     assert not any("稍后" in line for line in town.group())
+
+
+# --- when WeCom lets the app out --------------------------------------------------------------------
+
+
+def test_while_the_app_is_refused_people_read_it_from_the_aibot(town: Town) -> None:
+    stage = stage_of(town)
+    stage.corp.spoken.update(("zhou", "li"))  # they have written to the aibot before
+    stage.api.fail("message/send", times=None, errcode=60020)
+    town.say("小王", "咨询 图书馆几点开门？", in_group=True)
+    town.wait(hours=2)
+    assert [one for one in by(town, "bot") if one.to == "li" and "Q1" in str(one.body)]
+    told = [one for one in by(town, "bot") if one.to == "zhou" and "doctor" in str(one.body)]
+    assert len(told) == 1, stage.corp.story()
+
+
+def test_who_never_wrote_to_the_aibot_reads_it_when_the_app_is_let_in_again(town: Town) -> None:
+    stage = stage_of(town)
+    stage.api.fail("message/send", times=None, errcode=60020)
+    town.say("小王", "咨询 图书馆几点开门？", in_group=True)
+    town.wait(hours=2)
+    assert not [one for one in stage.corp.timeline if one.to == "li"]
+    stage.api.heal()
+    stage.rest_is_over()
+    town.wait(minutes=11)
+    assert any("Q1" in line for line in town.reads("李组长"))

@@ -135,7 +135,8 @@ class WecomAdapter:
         self._reader_for = reader_for
         self._connect = connect
         self._timings = timings
-        self._windows = windows or Windows(time.monotonic)
+        # Not `or`: windows in which nobody has taken a turn yet are empty.
+        self._windows = windows if windows is not None else Windows(time.monotonic)
         app, bot = setup.app, setup.bot
         corp_id, secret = (app.corp_id, app.secret) if app else ("", "")
         self._web = WecomApi(setup.api_url, corp_id, secret, clock, transport)
@@ -152,7 +153,8 @@ class WecomAdapter:
         self.directory = Directory(self.api)
         self.socket: BotSocket | None = None
         self._services: Services | None = None
-        self._posting = self._make_posting()
+        self._alarmed = False
+        self.posting = self._make_posting()
 
     def _make_posting(self) -> Posting:
         return Posting(
@@ -186,7 +188,7 @@ class WecomAdapter:
                 connect=self._connect,
             )
             self.socket.start()
-        self._posting = self._make_posting()
+        self.posting = self._make_posting()
 
     async def stop(self) -> None:
         """Close everything, in a few seconds at most, and let another have the line."""
@@ -276,7 +278,7 @@ class WecomAdapter:
                 await self._heard(event, receive)
             except Unidentified:
                 if wait is None:
-                    await self._posting.say_at_once(event, SORRY, self._sorry_reader())
+                    await self.posting.say_at_once(event, SORRY, self._sorry_reader())
             except Exception as error:
                 if wait is None:
                     raise
@@ -328,11 +330,21 @@ class WecomAdapter:
 
     async def send(self, outgoing: Outgoing, reader: Reader) -> str:
         """Deliver by the transport that reaches the place. Raises DeliveryFailed."""
-        return await self._posting.send(outgoing, reader)
+        try:
+            return await self.posting.send(outgoing, reader)
+        finally:
+            await self._sound_alarm()
+
+    async def _sound_alarm(self) -> None:
+        """Tell the admins, once, that WeCom refuses the app: where they still can be reached."""
+        refused = self.api is not None and self.api.trouble is not None
+        told, self._alarmed = self._alarmed, refused
+        if refused and not told and self._services is not None:
+            await self._services.alarm("app_refused")
 
     def can_ring(self, team: str) -> bool:
         """A group robot mentions people so that their phones ring."""
-        return self._posting.webhook_of(team) is not None
+        return self.posting.webhook_of(team) is not None
 
     def pace(self, address: Address) -> float:
         """Seconds between two messages to one member or one chat."""
@@ -351,6 +363,13 @@ class WecomAdapter:
         """Everything about WeCom that can be asked; each finding names the page to open."""
         await self._web.open()
         try:
-            return await doctor.examine(self.setup, self._web, checkup, connect=self._connect)
+            return await doctor.examine(
+                self.setup,
+                self._web,
+                checkup,
+                self._reader_for,
+                self.posting.webhook_of,
+                connect=self._connect,
+            )
         finally:
             await self._web.close()

@@ -35,14 +35,21 @@ TITLE_COLUMNS, SUB_TITLE_COLUMNS = 52, 224
 FIELD_NAME_COLUMNS, FIELD_COLUMNS = 10, 52
 BUTTON_COLUMNS = 20
 
+# Where there is nothing to read, and something must stand.
+NOTHING = "–"
+
 STYLES = {"primary": 1, "plain": 4, "danger": 3}
 
 # A text may hold <a href="…"> and, in newer clients, <@userid>.
 _TAG = re.compile(r"<(?=[A-Za-z/@!?])")
-# What markdown would take for a link, bold, code, a heading, a quotation.
-_LINK = re.compile(r"\](?=\()")
-_LINE_START = re.compile(r"^(?=\s*(?:#{1,6}\s|>))", re.MULTILINE)
-_NOTHING_WIDE = "\u200b"
+# What markdown would take for bold, code, a quotation, a struck line, a link or its address, a
+# heading (above a line of signs, too), a sign in other words.
+_SIGNS = re.compile(
+    r"[*`>]|_(?![0-9A-Za-z])|(?<![0-9A-Za-z])_|~(?=~)|(?<=~)~|\](?=[(:])|#+(?=\s|$)|&(?=#?\w+;)"
+    r"|^[-=:| \t]*[-=][-=:| \t]*$",
+    re.MULTILINE,
+)
+_LOOK_ALIKES = str.maketrans("*`>_~]#&-=", "＊ˋ＞＿～］＃＆－＝")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +77,13 @@ def direct(outgoing: Outgoing, reader: Reader) -> Shown:
     pressable = _pressable(card)
     if card is None or not pressable:
         return Shown(texts_of(outgoing.words, card, reader))
-    left = [one for one in plain.buttons_of(card) if one not in pressable]
-    hint = plain.hint(left, reader)
+    hint = plain.hint(_left_of(card), reader)
     whole = _card(outgoing.words, card, pressable, hint, reader, outgoing.message_id)
     if _fits(whole):
         return Shown((), whole)
     texts = _pieces(plain.joined([*plain.parts_of(outgoing.words, card), hint], reader), TEXT_BYTES)
-    bare = card.model_copy(update={"body": (), "fields": ()})
+    title = _shortened(plain.flat(card.title, reader), TITLE_COLUMNS)
+    bare = Card(title=text("said", words=title))
     return Shown(texts, _card(None, bare, pressable, None, reader, outgoing.message_id))
 
 
@@ -111,10 +118,10 @@ def changed(outgoing: Outgoing, reader: Reader) -> Json | None:
     if card is None:
         return None
     pressable = _pressable(card)
-    left = [one for one in plain.buttons_of(card) if one not in pressable]
     # A card of this kind has at least one button; where nothing is left to press it is a grey one.
     buttons = pressable or [Button(label=text("wecom.settled"), command="settled")]
-    whole = _card(None, card, buttons, plain.hint(left, reader), reader, outgoing.message_id)
+    hint = plain.hint(_left_of(card), reader)
+    whole = _card(None, card, buttons, hint, reader, outgoing.message_id)
     if not pressable:
         whole["replace_text"] = plain.flat(text("wecom.settled"), reader)
     return whole if _fits(whole) else None
@@ -129,20 +136,20 @@ def _card(
     reader: Reader,
     message_id: int,
 ) -> Json:
-    title = _safe(plain.flat(card.title, reader))
-    whole_title = None
+    title, whole_title = _line(plain.flat(card.title, reader)), None
     if _columns(title) > TITLE_COLUMNS:
         title, whole_title = _shortened(title, TITLE_COLUMNS), card.title
     short: list[Json] = []
     long: list[Words] = []
     for field in card.fields:
-        name, value = (_safe(plain.flat(one, reader)) for one in (field.label, field.value))
-        fits = _columns(name) <= FIELD_NAME_COLUMNS and 0 < _columns(value) <= FIELD_COLUMNS
-        if fits and "\n" not in value and len(short) < FIELDS:
+        name, value = (plain.flat(one, reader).strip() for one in (field.label, field.value))
+        name, value = _safe(name), _safe(value)
+        fits = 0 < _columns(name) <= FIELD_NAME_COLUMNS and 0 < _columns(value) <= FIELD_COLUMNS
+        if fits and "\n" not in name + value and len(short) < FIELDS:
             short.append({"keyname": name, "value": value})
         else:
             long.append(text("plain.field", label=field.label, value=field.value))
-    below = plain.joined([words, whole_title, *card.body, *long, hint], reader)
+    below = plain.joined([words, whole_title, *card.body, *long, hint], reader).strip()
     made: Json = {
         "card_type": "button_interaction",
         "main_title": {"title": title},
@@ -157,7 +164,7 @@ def _card(
 
 
 def _button(button: Button, reader: Reader) -> Json:
-    label = _safe(plain.flat(button.label, reader))
+    label = _line(plain.flat(button.label, reader))
     return {"type": 0, "text": label, "style": STYLES[button.style], "key": _key(button)}
 
 
@@ -175,18 +182,29 @@ def _pressable(card: Card | None) -> list[Button]:
     return list(found.values())
 
 
+def _left_of(card: Card) -> list[Button]:
+    """The buttons that a card has no room for, each command once."""
+    there = {_key(one) for one in _pressable(card)}
+    buttons = {_key(one): one for one in plain.buttons_of(card)}
+    return [button for key, button in buttons.items() if key not in there]
+
+
 def _fits(card: Json) -> bool:
-    title = card["main_title"]["title"]
-    return (
-        0 < _columns(title) <= TITLE_COLUMNS
-        and _columns(card.get("sub_title_text", "")) <= SUB_TITLE_COLUMNS
-    )
+    return _columns(card.get("sub_title_text", "")) <= SUB_TITLE_COLUMNS
+
+
+def _line(said: str) -> str:
+    """It on one line; WeCom takes no empty title or button."""
+    return _safe(" ".join(said.split())) or NOTHING
 
 
 def _shortened(said: str, columns: int) -> str:
     """The beginning of it on one line, with a sign that it goes on."""
+    said = _line(said)
+    if _columns(said) <= columns:
+        return said
     shown, room = "", columns - 2
-    for one in " ".join(said.split()):
+    for one in said:
         room -= _columns(one)
         if room < 0:
             break
@@ -208,7 +226,7 @@ def group(words: Words | None, card: Card | None, reader: Reader, bot: str) -> t
     """
     parts = [_markdown(reader.spans(part)) for part in plain.parts_of(words, None)]
     if card is not None:
-        parts.append(f"**{_markdown(reader.spans(card.title))}**")
+        parts.append(f"**{_marked(_line(plain.flat(card.title, reader)))}**")
         shown = card.model_copy(update={"title": text("said", words="")})
         parts += [_markdown(reader.spans(one)) for one in plain.parts_of(None, shown)[1:]]
     hint = plain.hint(plain.buttons_of(card), reader, bot)
@@ -249,10 +267,7 @@ def _markdown(spans: Iterable[Span]) -> str:
 
 def _marked(said: str) -> str:
     """Words in which nothing is a sign of markdown's."""
-    said = _safe(said)
-    said = _LINK.sub("]" + _NOTHING_WIDE, said)
-    said = said.replace("**", f"*{_NOTHING_WIDE}*").replace("`", "ˋ")
-    return _LINE_START.sub(_NOTHING_WIDE, said)
+    return _SIGNS.sub(lambda found: found[0].translate(_LOOK_ALIKES), _safe(said))
 
 
 # --- both ----------------------------------------------------------------------------------------
@@ -269,4 +284,4 @@ def _safe(said: str) -> str:
 
 def _pieces(said: str, limit: int) -> tuple[str, ...]:
     """At most `limit` bytes each; WeCom takes no empty text."""
-    return tuple(one for one in plain.cut(_safe(said).strip() or "–", limit) if one.strip())
+    return tuple(one for one in plain.cut(_safe(said).strip() or NOTHING, limit) if one.strip())

@@ -79,7 +79,7 @@ def without_bot(text: str, bot_name: str) -> str:
         before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip(AFTER_A_NAME)
         return f"{before} {after}".strip()
     # It has another name here. Whoever writes to the bot begins with its name.
-    return re.sub(rf"^[@＠][^{AFTER_A_NAME}]+", "", text).lstrip(AFTER_A_NAME)
+    return re.sub(rf"^[@＠][^{AFTER_A_NAME}]+[{AFTER_A_NAME}]*", "", text)
 
 
 def _where(body: Payload) -> tuple[User, Chat]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -83,6 +83,10 @@ class Posting:
     def _now() -> float:
         return asyncio.get_running_loop().time()
 
+    def rest_is_over(self) -> None:
+        """The app may be tried again at once, whatever WeCom said."""
+        self._app_rests = (0.0, "")
+
     def webhook_of(self, team: str) -> str | None:
         """The key of a team's group robot; capitals and spaces are as one likes."""
         return self._webhooks.get(_plain(team)) if team else None
@@ -126,7 +130,14 @@ class Posting:
         if self._bot is not None and (address.thread == BOT_THREAD or self._api is None):
             return await self._by_bot_to_person(self._bot, outgoing, reader)
         assert self._api is not None
-        return await self._by_app(self._api, outgoing, reader)
+        try:
+            return await self._by_app(self._api, outgoing, reader)
+        except DeliveryFailed:
+            resting = self._app_rests[0] > self._now()
+            handle = await self._instead_by_bot(outgoing, reader) if resting else None
+            if handle is None:
+                raise
+            return handle
 
     async def _by_app(self, api: WecomApi, outgoing: Outgoing, reader: Reader) -> str:
         """https://developer.work.weixin.qq.com/document/path/90236"""
@@ -138,20 +149,45 @@ class Posting:
         try:
             if outgoing.file is not None:
                 return await self._file_by_app(api, outgoing, reader)
-            shown, code = encode.direct(outgoing, reader), ""
+            shown = encode.direct(outgoing, reader)
             self._windows.take(f"app:{outgoing.address.id}", *APP_TO_MEMBER, count=shown.count)
-            for body in shown.texts:
-                await self._app_message(api, outgoing, "text", {"content": body})
+            parts = [("text", {"content": body}) for body in shown.texts]
             if shown.card is not None:
-                told = await self._app_message(api, outgoing, "template_card", shown.card)
-                code = str(told.get("response_code", ""))
+                parts.append(("template_card", shown.card))
+            told = await self._app_messages(api, outgoing, parts)
         except DeliveryFailed as failed:
             # WeCom itself knows what it has shown already.
             failed.repeatable = True
             if failed.outcome == "dead":
                 failed.gone = await self._is_gone(failed, outgoing.address)
             raise
-        return f"{SPENT}{code}" if shown.card is not None else ""
+        return f"{SPENT}{told.get('response_code', '')}" if shown.card is not None else ""
+
+    async def _instead_by_bot(self, outgoing: Outgoing, reader: Reader) -> str | None:
+        """Say it in the aibot's conversation with them; None where they have none, or it fails."""
+        if self._bot is None or outgoing.uncertain_since is not None:
+            return None
+        try:
+            return await self._by_bot_to_person(self._bot, outgoing, reader)
+        except DeliveryFailed as failed:
+            if failed.outcome == "unknown":
+                raise
+            return None
+
+    async def _app_messages(
+        self, api: WecomApi, outgoing: Outgoing, parts: Sequence[tuple[str, Json]]
+    ) -> Json:
+        """All parts of a message, in order; what WeCom says to the last one."""
+        told: Json = {}
+        for place, (kind, body) in enumerate(parts):
+            try:
+                told = await self._app_message(api, outgoing, kind, body)
+            except DeliveryFailed as failed:
+                if place and failed.outcome == "retry":
+                    # It has the parts before: next time it has to look back as far as to them.
+                    failed.outcome = "unknown"
+                raise
+        return told
 
     async def _app_message(self, api: WecomApi, outgoing: Outgoing, kind: str, body: Json) -> Json:
         user_id = outgoing.address.id
@@ -207,9 +243,8 @@ class Posting:
         said = outgoing.words is not None or outgoing.card is not None
         texts = encode.texts_of(outgoing.words, outgoing.card, reader) if said else ()
         self._windows.take(f"app:{outgoing.address.id}", *APP_TO_MEMBER, count=len(texts) + 1)
-        for one in texts:
-            await self._app_message(api, outgoing, "text", {"content": one})
-        await self._app_message(api, outgoing, "file", {"media_id": media_id})
+        parts = [("text", {"content": one}) for one in texts]
+        await self._app_messages(api, outgoing, [*parts, ("file", {"media_id": media_id})])
         return ""
 
     async def _by_bot_to_person(self, bot: BotSocket, outgoing: Outgoing, reader: Reader) -> str:

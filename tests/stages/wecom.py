@@ -121,6 +121,10 @@ class WecomStage(TypingStage):
         while not self.wecom.socket.connected:  # noqa: ASYNC110 - a thread looks into the database
             await asyncio.sleep(0.001)
 
+    def rest_is_over(self) -> None:
+        """A real clock would have gone on: the app may be tried again."""
+        self.wecom.posting.rest_is_over()
+
     async def disconnected(self) -> None:
         """The aibot's connection is gone, and an alarm about it waits for its tick."""
         waits = self.bot.transactions.read
