@@ -72,21 +72,22 @@ def cut(whole: str, limit: int) -> list[str]:
     is parted from its base unless it alone is longer than the limit. `limit` is at least 4.
     """
     pieces: list[str] = []
-    while len(whole.encode()) > limit:
-        end = len(whole.encode()[:limit].decode(errors="ignore"))
-        line_end = whole.rfind("\n", 0, end) + 1
-        end = line_end or _between_characters(whole, end)
-        pieces.append(whole[:end])
-        whole = whole[end:]
-    return [*pieces, whole]
+    start = 0
+    # Only what may be in the next piece is looked at: a whole file is cut in one go.
+    while len(whole[start : start + limit + 1].encode()) > limit:
+        ahead = whole[start : start + limit].encode()[:limit].decode(errors="ignore")
+        end = ahead.rfind("\n") + 1 or _between_characters(whole, start, start + len(ahead)) - start
+        pieces.append(ahead[:end])
+        start += end
+    return [*pieces, whole[start:]]
 
 
-def _between_characters(whole: str, end: int) -> int:
-    """The last place up to `end` where a character as people see it ends."""
+def _between_characters(whole: str, start: int, end: int) -> int:
+    """The last place up to `end`, behind `start`, where a character as people see it ends."""
     place = end
-    while place > 0 and _goes_on(whole[place - 1], whole[place]):
+    while place > start and _goes_on(whole[place - 1], whole[place]):
         place -= 1
-    return place or end
+    return place if place > start else end
 
 
 def _goes_on(before: str, after: str) -> bool:

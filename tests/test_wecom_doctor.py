@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 import handlers
 from adapters.contract import Checkup, Finding, Home
 from adapters.wecom import doctor, doctor_groups
-from adapters.wecom.adapter import LEAD, App, Callback, LongConnection, Setup, WecomAdapter
+from adapters.wecom.adapter import WecomAdapter
 from adapters.wecom.api import Told
 from adapters.wecom.line import Connect, Wire
 from adapters.wecom.reading import NAME
+from adapters.wecom.setup import LEAD, App, Callback, LongConnection, Setup
 from bot import app
 from bot.messages import LOCALES, Chat, Event, Locale, User
 from bot.words import reader_for

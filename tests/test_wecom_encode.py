@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from adapters.carried import Pressed
 from adapters.wecom import encode
 from adapters.wecom.reading import message_number
 from bot.messages import (
+    LOCALES,
     Address,
     Button,
     Card,
@@ -30,7 +30,7 @@ from bot.messages import (
     lines,
     text,
 )
-from bot.words import reader_for
+from bot.words import Catalogue, reader_for
 from tests.clock import MORNING
 from tests.made_up import CARDS, NASTY, READERS, SIGNS, WORDS
 from tests.wecom_screen import (
@@ -115,7 +115,7 @@ SCREENS: dict[str, tuple[Locale, Outgoing, str]] = {
     "a long title is shortened where it is a title": (
         "en",
         outgoing(None, Card(title=said("Who " * 20), buttons=(button(),))),
-        f"{('Who ' * 12).strip()} W…\n{('Who ' * 20).strip()}\n[claim]",
+        f"{('Who ' * 12).strip()} Wh…\n{('Who ' * 20).strip()}\n[claim]",
     ),
     "a long fact stands among the words": (
         "en",
@@ -192,21 +192,23 @@ def test_what_a_person_sees(locale: Locale, message: Outgoing, seen: str) -> Non
     assert screen(shown) == seen
 
 
+IN_A_GROUP = {
+    "zh_CN": "**Q7 等回复**\n图书馆几点开门？\n班组：一班\n截止：09:00",
+    "en": "**Q7 等回复**\n图书馆几点开门？\n班组: 一班\n截止: 09:00",
+}
 GROUPS: dict[str, tuple[Locale, Words | None, Card | None, str]] = {
     "words": ("zh_CN", said("小王 到岗 09:00"), None, "小王 到岗 09:00"),
     "a card": (
         "zh_CN",
         None,
         QUERY,
-        "**Q7 等回复**\n图书馆几点开门？\n班组：一班\n截止：09:00\n"
-        "@班长 发送：认领 Q7 · reply Q7 words",
+        f"{IN_A_GROUP['zh_CN']}\n@班长 发送：认领 Q7 · reply Q7 words",
     ),
     "a card in English, with words": (
         "en",
         said("A question"),
         QUERY,
-        "A question\n**Q7 等回复**\n图书馆几点开门？\n班组: 一班\n截止: 09:00\n"
-        "Mention @班长 and type: claim Q7 · reply Q7 words",
+        f"A question\n{IN_A_GROUP['en']}\nMention @班长 and type: claim Q7 · reply Q7 words",
     ),
     "a title with signs": (
         "en",
@@ -226,10 +228,18 @@ def test_what_a_group_sees(
 ) -> None:
     (piece,) = encode.group(words, card, READER[locale], "班长")
     assert piece == seen
-    (body,) = encode.by_robot(words, card, READER[locale], "班长")
-    assert body["content"] == seen.replace("**", "").replace("＊", "*").replace("*6*", "**6**") or (
-        "\n" in body["content"]
-    )
+
+
+def test_what_a_group_robot_writes() -> None:
+    words = lines(said("**快到期了**"), person("小王", "wangmin"))
+    (body,) = encode.by_robot(words, QUERY, CHINESE, "班长")
+    assert body == {
+        "content": (
+            "**快到期了**\n@小王\nQ7 等回复\n图书馆几点开门？\n班组：一班\n截止：09:00\n"
+            "@班长 发送：认领 Q7 · reply Q7 words"
+        ),
+        "mentioned_list": ["wangmin"],
+    }
 
 
 # --- nobody's text is anything but text
@@ -500,6 +510,13 @@ def test_styles_are_wecoms() -> None:
     assert set(styles.values()) <= {1, 2, 3, 4}
 
 
-def test_nothing_in_our_own_words_looks_like_a_sign_of_ours() -> None:
-    """What is swapped for signs that look alike must not be part of what people are to type."""
-    assert not re.search(r"[*`_~>#]", plain.typed_hint(REPLY, CHINESE))
+@pytest.mark.parametrize("locale", LOCALES)
+def test_what_people_are_to_type_is_written_as_they_type_it(locale: Locale) -> None:
+    """A sign that only looks alike, typed as it is read, would be no command."""
+    sentences = Catalogue(locale)._sentences
+    typed = [key for key in sentences if key.startswith("verbs.") or ".typed" in key]
+    assert len(typed) > 40
+    for key in typed:
+        for form in sentences[key]:
+            line = "".join(piece for piece, _placeholder in form)
+            assert encode._marked(line) == line, key

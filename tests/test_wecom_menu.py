@@ -15,8 +15,9 @@ import pytest
 import handlers
 from adapters.carried import Pressed
 from adapters.wecom import menu
-from adapters.wecom.adapter import App, Setup, WecomAdapter
+from adapters.wecom.adapter import WecomAdapter
 from adapters.wecom.decode import decode
+from adapters.wecom.setup import App, Setup
 from bot import app
 from bot.messages import LOCALES, Locale
 from bot.verbs import Verbs

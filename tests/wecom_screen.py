@@ -25,14 +25,11 @@ TEXT_BYTES, MARKDOWN_BYTES = 2048, 20480
 TAG = re.compile(r"<[A-Za-z/@!?]")
 MARKS = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 # Words in lines, and lists of them. What is set in by four blanks is shown as it is.
-WORDS = frozenset(
-    ("inline", "text", "softbreak", "hardbreak", "code_block", "text_special")
-    + tuple(
-        f"{kind}_{end}"
-        for kind in ("paragraph", "bullet_list", "ordered_list", "list_item")
-        for end in ("open", "close")
-    )
-)
+WORDS = {"inline", "text", "softbreak", "hardbreak", "code_block", "text_special"} | {
+    f"{kind}_{end}"
+    for kind in ("paragraph", "bullet_list", "ordered_list", "list_item")
+    for end in ("open", "close")
+}
 
 
 def check_text(said: str, limit: int = TEXT_BYTES) -> None:

@@ -21,8 +21,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.contract import Receive, Services
-from adapters.wecom.adapter import App, LongConnection, Setup, WecomAdapter
+from adapters.wecom.adapter import WecomAdapter
 from adapters.wecom.limits import Windows
+from adapters.wecom.setup import App, LongConnection, Setup
 from adapters.wecom.socket import Timings
 from bot.app import Bot, web_application
 from bot.messages import Address, Button, Card, Send, ToHome, Words, text
@@ -207,6 +208,12 @@ class Day:
             return uow.outbox.put(send, self.clock.now())
 
         assert self._on_loop(self.bot.transactions.run(put))
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the bot has the aibot's connection, as far as it knows."""
+        socket = self.adapter.socket
+        return socket is not None and socket.connected
 
     # --- what became of it -------------------------------------------------------------------
 

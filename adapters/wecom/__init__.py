@@ -3,7 +3,7 @@
 `http` lets in only what WeCom signed, `crypto` opens it, `decode` and `frames` read it; `socket`
 keeps the aibot's connection; `encode` is pure; `api`, `errcodes` and `limits` call WeCom, `posting`
 chooses by what a message goes; `directory` knows who people are; `menu` and `doctor` are for who
-sets it up; `adapter` joins them.
+sets it up, `setup` is what they made; `adapter` joins them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,8 @@ def make_wecom(
     """The WeCom adapter from the settings (bot/settings.py), or None when WeCom is off."""
     if not settings.wecom_is_on():
         return None
-    from adapters.wecom.adapter import (  # wechatpy and httpx cost a tenth of a second
-        App,
-        Callback,
-        LongConnection,
-        Setup,
-        WecomAdapter,
-    )
+    from adapters.wecom.adapter import WecomAdapter  # wechatpy and httpx cost a tenth of a second
+    from adapters.wecom.setup import App, Callback, LongConnection, Setup
 
     app: App | None = None
     if settings.wecom_corp_id:

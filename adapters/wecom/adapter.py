@@ -13,7 +13,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import httpx
@@ -39,13 +38,13 @@ from adapters.wecom.limits import Windows
 from adapters.wecom.line import Connect
 from adapters.wecom.posting import Posting
 from adapters.wecom.reading import BOT, NAME
+from adapters.wecom.setup import LEAD, Callback, LongConnection, Setup
 from adapters.wecom.socket import BotSocket, Timings
 from bot.messages import Address, Event, Outgoing, Reader, Reply, text
 
 log = logging.getLogger(__name__)
 
 APP_PATH, BOT_PATH = "/wecom/app", "/wecom/bot"
-LEAD = "wecom.bot"
 # 30 a minute to one member or one chat, and 20 to a group robot:
 # https://developer.work.weixin.qq.com/document/path/90454 and …/path/99110
 SECONDS_BETWEEN_MESSAGES = 2.0
@@ -60,45 +59,6 @@ SORRY = text("wecom.who_are_you")
 
 class Unidentified(Exception):
     """WeCom gave an encrypted id and does not tell whose it is: nothing is done in its name."""
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """A self-built app: https://developer.work.weixin.qq.com/document/path/90664"""
-
-    corp_id: str
-    agent_id: int
-    secret: str = field(repr=False)
-    token: str = field(repr=False)
-    aes_key: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class LongConnection:
-    """An aibot that we connect to: https://developer.work.weixin.qq.com/document/path/101463"""
-
-    url: str
-    bot_id: str
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """An aibot that calls us: https://developer.work.weixin.qq.com/document/path/101033"""
-
-    token: str = field(repr=False)
-    aes_key: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What is set up of WeCom; `webhooks` are the keys of group robots by team."""
-
-    api_url: str
-    app: App | None = None
-    bot: LongConnection | Callback | None = None
-    bot_name: str = "班长"
-    webhooks: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 class WecomAdapter:

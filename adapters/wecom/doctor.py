@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 from adapters.contract import Checkup, DeliveryFailed, Finding, ReaderFor
 from adapters.reading import Json
@@ -19,10 +18,8 @@ from adapters.wecom.api import Told, WecomApi, WecomRefused
 from adapters.wecom.console import APP, OFF, UNTRUSTED, address, came_in, why_not
 from adapters.wecom.line import Connect
 from adapters.wecom.reading import display_name
+from adapters.wecom.setup import App, Setup
 from bot.messages import LOCALES, Locale, Words
-
-if TYPE_CHECKING:
-    from adapters.wecom.adapter import App, Setup
 
 # WeCom's callbacks are refused from five minutes on.
 APART = 60

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,10 +15,8 @@ from adapters.reading import Json, read_object
 from adapters.wecom.api import WecomApi, WecomRefused
 from adapters.wecom.console import BOT, BOTS, LATER, ROBOT, address, came_in, refused, why_not
 from adapters.wecom.line import BotRefused, Connect, Line, WebSockets, new_id
+from adapters.wecom.setup import LEAD, LongConnection, Setup
 from adapters.wecom.socket import SUBSCRIBE, WRONG_SECRET
-
-if TYPE_CHECKING:
-    from adapters.wecom.adapter import LongConnection, Setup
 
 PATIENCE = 10.0
 CLOSE_SECONDS = 1.0
@@ -52,8 +49,6 @@ async def examine(
 
 
 async def _bot(setup: Setup, checkup: Checkup, connect: Connect | None) -> list[Finding]:
-    from adapters.wecom.adapter import LEAD, LongConnection  # it imports us
-
     bot = setup.bot
     if bot is None:
         return [
@@ -230,8 +225,6 @@ def _team_of_robot(team: str, key: str, checkup: Checkup, robot_of: RobotOf) -> 
 
 
 def _groups(setup: Setup, checkup: Checkup, robot_of: RobotOf) -> Iterator[Finding]:
-    from adapters.wecom.adapter import LongConnection  # it imports us
-
     by_bot = isinstance(setup.bot, LongConnection)
     for home in checkup.homes:
         yield _home(home, setup, by_bot=by_bot, by_robot=robot_of(home.team) is not None)
