@@ -186,7 +186,8 @@ class Settings(BaseSettings):
         for group in (app, by_socket, by_callback):
             missing = [name for name, value in group.items() if not value]
             if missing and len(missing) < len(group):
-                raise ValueError(f"WeCom is half set: {' and '.join(missing)} missing")
+                verb = "is" if len(missing) == 1 else "are"
+                raise ValueError(f"WeCom is half set: {', '.join(missing)} {verb} missing")
         if all(by_socket.values()) and all(by_callback.values()):
             raise ValueError(
                 "WeCom's bot works either by WECOM_BOT_ID and WECOM_BOT_SECRET (long connection)"

@@ -22,6 +22,10 @@ from tests.wecom_world import IMPATIENT, MANAGER, WORKER, Day, reads
 
 ASKERS = ("lin", "chen", "sun")
 SEND = "aibot_send_msg"
+MET = {"-1", "6000", "40014", "42001", "45009", "846609", "bot_not_connected"} | {
+    f"an odd answer: HTTP {status}" for status in (200, 500, 502, 503)
+}
+"""What surely goes wrong on a day of faults."""
 
 
 @pytest.fixture
@@ -142,7 +146,7 @@ def test_a_day_of_faults(day: Day) -> None:
         asker, group = ASKERS[number % 3], day.groups[number % 3]
         assert day.wecom.say(asker, f"咨询 单独问{number}号").message is not None
         day.say_in_group(asker, f"咨询 群里问{number}号", group)
-        day.wecom.wait_for(lambda number=number: f"群里问{number}号" in day.asked())
+        day.wait_asked(f"群里问{number}号")
         storm()
         next(of_the_line)()
         day.pass_time(minutes=3)
@@ -158,6 +162,7 @@ def test_a_day_of_faults(day: Day) -> None:
         assert f"答复：群里问{number}号。" in reads(day.wecom, day.groups[number % 3])
     # Of what broke on the aibot's line nobody can tell whether it was shown.
     day.nothing_is_lost(doubled=day.groups)
+    assert set(day.adapter.met) >= MET, day.adapter.met
 
 
 # --- the aibot's connection -----------------------------------------------------------------------
@@ -193,7 +198,7 @@ def test_a_connection_that_ends_is_there_again(day: Day) -> None:
         day.queue(*day.places, times=2)
         day.server.wait_subscribed(before + 1)
         day.say_in_group("lin", f"咨询 第{number}次，还在吗？", day.home)
-        day.wecom.wait_for(lambda: len(day.asked()) > number)
+        day.wait_asked(f"第{number}次，还在吗？")
         day.settle()
         day.nothing_is_lost()
 
@@ -257,7 +262,8 @@ def test_frames_that_come_twice_are_one_effect(day: Day) -> None:
     day.gateway.double_next(2)
     day.say_in_group("lin", "咨询 几点开门？", day.home)
     day.say_in_group("chen", "咨询 几点关门？", day.groups[1])
-    day.wecom.wait_for(lambda: len(day.asked()) == 2)
+    day.wait_asked("几点开门？")
+    day.wait_asked("几点关门？")
     day.settle()
     assert sorted(day.asked().values()) == [1, 2]
     assert reads(day.wecom, day.home).count("Q1 收到") == 1

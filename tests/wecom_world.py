@@ -20,13 +20,13 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from adapters.contract import Receive, Services
+from adapters.contract import DeliveryFailed, Receive, Services
 from adapters.wecom.adapter import WecomAdapter
 from adapters.wecom.limits import Windows
 from adapters.wecom.setup import App, LongConnection, Setup
 from adapters.wecom.socket import Timings
 from bot.app import Bot, web_application
-from bot.messages import Address, Button, Card, Send, ToHome, Words, text
+from bot.messages import Address, Button, Card, Outgoing, Reader, Send, ToHome, Words, text
 from bot.settings import Settings
 from bot.words import reader_for
 from storage.tables.queries import Query
@@ -74,13 +74,24 @@ class Road(httpx.AsyncHTTPTransport):
 
 
 class LoopedWecom(WecomAdapter):
-    """Tells on which loop it runs."""
+    """Tells on which loop it runs, and what went wrong."""
 
     loop: asyncio.AbstractEventLoop
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.met: Counter[str] = Counter()
 
     async def start(self, receive: Receive, services: Services) -> None:
         self.loop = asyncio.get_running_loop()
         await super().start(receive, services)
+
+    async def send(self, outgoing: Outgoing, reader: Reader) -> str:
+        try:
+            return await super().send(outgoing, reader)
+        except DeliveryFailed as failed:
+            self.met[failed.why] += 1
+            raise
 
 
 class Day:
@@ -214,6 +225,10 @@ class Day:
         """Whether the bot has the aibot's connection, as far as it knows."""
         socket = self.adapter.socket
         return socket is not None and socket.connected
+
+    def wait_asked(self, question: str) -> None:
+        """Until the bot has written this question down."""
+        self.wecom.wait_for(lambda: question in self.asked())
 
     # --- what became of it -------------------------------------------------------------------
 
