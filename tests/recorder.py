@@ -10,7 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from adapters.contract import Adapter
-from bot.clock import WallClock
+from bot.clock import Clock, WallClock
 from bot.messages import Answer, Event, Reply, Words, text
 from bot.web import platform_routes
 from tests.platforms.served import served
@@ -52,7 +52,9 @@ class Recorder:
 
 
 @contextmanager
-def serving(adapter: Adapter, recorder: Recorder, alone: Alone | None = None) -> Iterator[str]:
+def serving(
+    adapter: Adapter, recorder: Recorder, alone: Alone | None = None, clock: Clock | None = None
+) -> Iterator[str]:
     """The adapter behind the real web room, at work; gives the room's address."""
     services = (alone or Alone()).services
 
@@ -62,6 +64,6 @@ def serving(adapter: Adapter, recorder: Recorder, alone: Alone | None = None) ->
         yield
         await adapter.stop()
 
-    routes = platform_routes({adapter.name: adapter}, recorder, WallClock())
+    routes = platform_routes({adapter.name: adapter}, recorder, clock or WallClock())
     with served(Starlette(routes=routes, lifespan=lifespan)) as url:
         yield url

@@ -292,7 +292,7 @@ def test_plain_signs_stay_readable() -> None:
     assert direct == typed
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.none() | WORDS, CARDS, READERS)
 def test_any_card_keeps_within_wecoms_limits(
     words: Words | None, card: Card, reader: Reader

@@ -7,6 +7,7 @@ on: what that takes for words is nothing but words.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,8 +73,8 @@ def check_pressable(card: Json) -> None:
 
 
 def columns(said: str) -> int:
-    """How wide it is; what no font narrows is two columns wide."""
-    return sum(1 if one < "\u2e80" else 2 for one in said)
+    """How wide it is: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in said)
 
 
 def check_shown(shown: Shown) -> None:

@@ -108,13 +108,13 @@ class Window(ABC):
     def answers_inline(self, event: Event, reply: Reply) -> bool:
         """As the adapter does."""
 
-    def key(self, kind: str, number: int) -> str:
+    def key(self, kind: str, number: int, *, in_group: bool) -> str:
         """Of an event."""
         return f"{kind}:{number}"
 
     def command_key(self, number: int) -> str:
         """Of a command that is given in a group."""
-        return self.key("text", number)
+        return self.key("text", number, in_group=True)
 
     def shows(self, reply: Reply, event: Event) -> None:
         """Look at a response as its reader would, and as a reader of the other language would."""
@@ -211,7 +211,7 @@ class Workplace:
             chat=chat or Chat(kind="direct", id=user_id),
             at=self.clock.now(),
             received_at=self.clock.now(),
-            **{"key": self.window.key(kind, number), **more},
+            **{"key": self.window.key(kind, number, in_group=chat is not None), **more},
         )
         reply = self._run(self.bot.dispatch.receive(event))
         if reply is not None:
@@ -385,7 +385,8 @@ def threads(at: Workplace) -> None:
     at.presses("ULEAD", "reply")
     said = f"{HOME}:17.700001"
     escalated = {"asker": mention_mark(0), "question": as_long_as(3000)}
-    on_message = {"message": said, "under": said, "can_open_form": True}
+    forms = at.window.capabilities.forms
+    on_message = {"message": said, "under": said, "can_open_form": forms}
     given = {"command": "escalate", "arguments": escalated, "mentions": (at.user("ULIN"),)}
     at.does("UBOSS", "button", Chat(kind="group", id=HOME), **given, **on_message)
     nobodys = {"command": "escalate", "arguments": {"question": as_long_as(400)}}
@@ -472,7 +473,8 @@ def pages(at: Workplace) -> None:
     at.opens_page("ULIN")
     at.types("ULIN", "queries")
     at.presses("ULIN", "queries")
-    at.presses("ULIN", "language")
+    if at.window.capabilities.own_page:
+        at.presses("ULIN", "language")
 
 
 SCENES = (talk, queries, threads, attendance, forgotten, dead_messages, pages)

@@ -210,8 +210,8 @@ class WecomAdapter:
                 said = self._markdown(event, told) if told is not None else None
             except Unidentified:
                 said = plain.flat(SORRY, self._sorry_reader())
-        if said is None:
-            return Response()
+        if said is None or event is None or event.kind != "text":
+            return Response()  # of a press nothing but a card could be the answer
         # A stream that begins with its end is an answer, and the only kind that is one.
         stream = {"id": secrets.token_hex(8), "finish": True, "content": said}
         nonce = request.query.get("nonce", "")

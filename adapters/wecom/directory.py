@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # Out of the 5 s in which a callback has to be answered.
 LOOKUP_SECONDS = 1.0
+STANDING_SECONDS = 3.0
 REST_SECONDS = 30.0
 
 # https://developer.work.weixin.qq.com/document/path/96213
@@ -70,6 +71,9 @@ class Directory:
             # What was known an hour ago is still true: an id never becomes another's.
             return self._accounts.get(user_id, "") or None
         found = _account_in(told, user_id)
+        if found is None:
+            log.warning("WeCom tells nothing of an encrypted id that it was asked about")
+            return self._accounts.get(user_id, "") or None
         self._accounts.keep(user_id, found)
         return found
 
@@ -101,20 +105,21 @@ class Directory:
             return "unknown"
         self._people.forget(user_id)
         try:
-            told = await self._api.call("user/get", query={"userid": user_id}, quietly=True)
+            async with asyncio.timeout(STANDING_SECONDS):
+                told = await self._api.call("user/get", query={"userid": user_id}, quietly=True)
         except WecomRefused as refused:
             return "gone" if refused.code == UNKNOWN_MEMBER else "unknown"
-        except DeliveryFailed:
+        except (TimeoutError, DeliveryFailed):
             return "unknown"
         return "gone" if told.get("status") in (DISABLED, LEFT) else "here"
 
 
-def _account_in(told: dict[str, Any], user_id: str) -> str:
+def _account_in(told: dict[str, Any], user_id: str) -> str | None:
     """What is no encrypted id after all comes back as invalid: then it is a plain one."""
-    listed = told.get("userid_list")
+    listed, invalid = told.get("userid_list"), told.get("invalid_open_userid_list")
     for one in listed if isinstance(listed, list) else ():
         if isinstance(one, dict) and one.get("open_userid") == user_id:
             plain = one.get("userid")
             if isinstance(plain, str) and plain:
                 return plain.lower()
-    return user_id.lower()
+    return user_id.lower() if isinstance(invalid, list) and user_id in invalid else None

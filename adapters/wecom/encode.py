@@ -33,7 +33,6 @@ FIELDS = 6
 # what is longer is not shown whole.
 TITLE_COLUMNS, SUB_TITLE_COLUMNS = 52, 224
 FIELD_NAME_COLUMNS, FIELD_COLUMNS = 10, 52
-BUTTON_COLUMNS = 20
 
 # Where there is nothing to read, and something must stand.
 NOTHING = "–"

@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 # WeCom compares a message with the earlier ones of so many seconds:
 # https://developer.work.weixin.qq.com/document/path/90236
 LONGEST_CHECK = 4 * 3600
-CHECK_AGAIN = 1800
 # Two messages to one person are never so near, so the first of two equal ones is no repetition.
 CHECK_FIRST = 1
 CLOCKS_APART = timedelta(minutes=1)
@@ -41,6 +40,11 @@ NO_GROUP_TRANSPORT = "no_group_transport"
 NO_PERSON_TRANSPORT = "no_person_transport"
 # There is a card of this name: https://developer.work.weixin.qq.com/document/path/90313
 KNOWN_CARD = 42014
+# A key that was used up: one of them is in the list, the other was seen.
+USED_CODE = frozenset((42022, 60140))
+UPLOADS = 100
+# Bytes; WeCom takes none that is smaller: https://developer.work.weixin.qq.com/document/path/90253
+SMALLEST_FILE = 6
 SINGLE, GROUP = 1, 2
 LONGEST_REST = 60.0
 # To be with whoever has the line soon, and no burden while nobody has it.
@@ -78,6 +82,8 @@ class Posting:
         self._bot_name = bot_name
         self._windows = windows
         self._app_rests = (0.0, "")
+        self._uploaded: dict[int, str] = {}
+        """Media ids of files whose messages have not left yet, by message."""
 
     @staticmethod
     def _now() -> float:
@@ -141,11 +147,7 @@ class Posting:
 
     async def _by_app(self, api: WecomApi, outgoing: Outgoing, reader: Reader) -> str:
         """https://developer.work.weixin.qq.com/document/path/90236"""
-        until, why = self._app_rests
-        if (left := until - self._now()) > 0:
-            # Everybody's messages wait for the same person to act; nobody asks in between, for
-            # after several wrong secrets WeCom listens no more for an hour.
-            raise DeliveryFailed("paced", why, after=min(left, LONGEST_REST))
+        self._wait_for_rest()
         try:
             if outgoing.file is not None:
                 return await self._file_by_app(api, outgoing, reader)
@@ -162,6 +164,22 @@ class Posting:
                 failed.gone = await self._is_gone(failed, outgoing.address)
             raise
         return f"{SPENT}{told.get('response_code', '')}" if shown.card is not None else ""
+
+    def _wait_for_rest(self) -> None:
+        """Everybody's messages wait for the same person to act; nobody asks in between, for after
+        several wrong secrets WeCom listens no more for an hour.
+        """
+        until, why = self._app_rests
+        if (left := until - self._now()) > 0:
+            raise DeliveryFailed("paced", why, after=min(left, LONGEST_REST))
+
+    def _refusal(self, refused: WecomRefused) -> DeliveryFailed:
+        """WeCom's no to the app, of which the other transports know nothing."""
+        failed = failure(refused.code, refused.what)
+        if failed.scope == "platform":
+            failed.scope = "address"
+            self._app_rests = (self._now() + (failed.after or 0.0), failed.why)
+        return failed
 
     async def _instead_by_bot(self, outgoing: Outgoing, reader: Reader) -> str | None:
         """Say it in the aibot's conversation with them; None where they have none, or it fails."""
@@ -202,14 +220,9 @@ class Posting:
         try:
             told = await api.call("message/send", arguments)
         except WecomRefused as refused:
-            if refused.code == KNOWN_CARD and (outgoing.attempt > 1 or outgoing.uncertain_since):
+            if refused.code == KNOWN_CARD and _is_again(outgoing):
                 return {}  # it was taken, and only the answer was lost
-            failed = failure(refused.code, refused.what)
-            if failed.scope == "platform":
-                # Of the app alone: groups have another transport, which may well work.
-                failed.scope = "address"
-                self._app_rests = (self._now() + (failed.after or 0.0), failed.why)
-            raise failed from None
+            raise self._refusal(refused) from None
         # What WeCom took and gave to nobody is an answer like any other.
         why = unreached(told).get(user_id.lower())
         if why is not None:
@@ -217,11 +230,13 @@ class Posting:
         return told
 
     def _check(self, outgoing: Outgoing) -> int:
-        """Seconds in which an equal message was this one: it may have been taken before."""
-        if outgoing.uncertain_since is not None:
-            since = self._clock() - outgoing.uncertain_since + CLOCKS_APART
-            return min(LONGEST_CHECK, max(CHECK_AGAIN, int(since.total_seconds())))
-        return CHECK_FIRST if outgoing.attempt <= 1 else CHECK_AGAIN
+        """Seconds in which an equal message was this one, because it may have been taken before.
+        An equal one of earlier was another.
+        """
+        if outgoing.uncertain_since is None:
+            return CHECK_FIRST
+        since = self._clock() - outgoing.uncertain_since + CLOCKS_APART
+        return max(CHECK_FIRST, min(LONGEST_CHECK, int(since.total_seconds())))
 
     async def _is_gone(self, failed: DeliveryFailed, address: Address) -> bool:
         return _says_nobody(failed) and await self._directory.standing(address.id) == "gone"
@@ -230,21 +245,24 @@ class Posting:
     async def _file_by_app(self, api: WecomApi, outgoing: Outgoing, reader: Reader) -> str:
         assert outgoing.file is not None
         content = outgoing.file.content.encode()
-        if not content:
+        if len(content) < SMALLEST_FILE:
             return await self._by_app(api, _without_file(outgoing), reader)
-        try:
-            media_id = await api.upload(outgoing.file.name, content)
-        except WecomRefused as refused:
-            raise failure(refused.code, refused.what) from None
-        except DeliveryFailed as failed:
-            if failed.outcome == "unknown":  # of a file that went up nobody has seen anything
-                failed.outcome = "retry"
-            raise
+        media_id = self._uploaded.get(outgoing.message_id)
+        if media_id is None:
+            try:
+                media_id = await api.upload(outgoing.file.name, content)
+            except WecomRefused as refused:
+                raise self._refusal(refused) from None
+        # Under the same id WeCom knows it again when it is sent once more.
+        self._uploaded[outgoing.message_id] = media_id
+        while len(self._uploaded) > UPLOADS:
+            del self._uploaded[next(iter(self._uploaded))]
         said = outgoing.words is not None or outgoing.card is not None
         texts = encode.texts_of(outgoing.words, outgoing.card, reader) if said else ()
         self._windows.take(f"app:{outgoing.address.id}", *APP_TO_MEMBER, count=len(texts) + 1)
         parts = [("text", {"content": one}) for one in texts]
         await self._app_messages(api, outgoing, [*parts, ("file", {"media_id": media_id})])
+        self._uploaded.pop(outgoing.message_id, None)
         return ""
 
     async def _by_bot_to_person(self, bot: BotSocket, outgoing: Outgoing, reader: Reader) -> str:
@@ -326,14 +344,25 @@ class Posting:
             "response_code": code,
             "template_card": card,
         }
+        self._wait_for_rest()
         try:
             await self._api.call("message/update_template_card", arguments)
         except WecomRefused as refused:
-            failed = failure(refused.code, refused.what)
-            if failed.outcome == "dead":
+            if refused.code in USED_CODE and _is_again(outgoing):
+                return SPENT  # it was changed, and only the answer was lost
+            refusal = self._refusal(refused)
+            if refusal.outcome == "dead":
                 return None
-            raise failed from None
+            raise refusal from None
+        except DeliveryFailed as failed:
+            failed.repeatable = True
+            raise
         return SPENT
+
+
+def _is_again(outgoing: Outgoing) -> bool:
+    """Whether WeCom may have taken it before."""
+    return outgoing.attempt > 1 or outgoing.uncertain_since is not None
 
 
 def _directly(outgoing: Outgoing) -> Outgoing:
