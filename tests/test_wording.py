@@ -109,7 +109,7 @@ def test_whoever_decides_about_a_request_reads_it_once(town: Town) -> None:
     town.say("访客", "加入")
     town.reads("周经理")
     town.say("周经理", "驳回 J1")
-    without_edits = not town.profile.capabilities.edits_in_groups
+    without_edits = not town.profile.capabilities.edits_in_direct
     assert len(town.reads("周经理")) == (1 if without_edits else 2)
 
 
