@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 from bot.messages import Address, Event, Locale, Outgoing, Reader, Reply
 
@@ -27,12 +27,18 @@ class Services:
     ours for LEAD_SECONDS."""
     resign: Callable[[str], Awaitable[None]]
     """Give the lead up, so that another need not wait for its end."""
+    wake: Callable[[], None]
+    """What could not be carried can be now."""
     alarm: Callable[[str], Awaitable[None]]
     """Tell the admins of a trouble that only a person can end; a word of the platform's, explained
     in the catalogues under `alarms.PLATFORM.WORD`."""
 
 
 LEAD_SECONDS = 15.0
+
+Place = Literal["person", "group", "page", "ring"]
+"""Kinds of places a message may go to; "ring" is a group in which it is to ring phones."""
+EVERYWHERE: frozenset[Place] = frozenset(get_args(Place))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,9 @@ class Adapter(Protocol):
 
     async def send(self, outgoing: Outgoing, reader: Reader) -> str:
         """Deliver one message and return the platform's handle to it. Raises DeliveryFailed."""
+
+    def reaches(self) -> frozenset[Place]:
+        """The places that this process can write to just now; what is for others waits."""
 
     def pace(self, address: Address) -> float:
         """Seconds that must lie between two messages to this address."""

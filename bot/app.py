@@ -24,7 +24,7 @@ from bot.clock import Clock
 from bot.dispatch import Dispatch
 from bot.messages import Locale
 from bot.operations import Trouble
-from bot.outbox import Delivery
+from bot.outbox import IDLE_LOOK, SHARED_LOOK, Delivery
 from bot.router import Router
 from bot.schedule import Schedule
 from bot.settings import Settings
@@ -141,7 +141,9 @@ class Bot:
             outdated,
             apart=handlers.APART,
         )
-        self.delivery = Delivery(self.transactions, self.adapters, clock)
+        # Who shares a database is not woken by what another process queues in it.
+        look = IDLE_LOOK if is_sqlite(self.engine) else SHARED_LOOK
+        self.delivery = Delivery(self.transactions, self.adapters, clock, look)
         self.schedule = Schedule(self.dispatch, self.transactions, clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -236,7 +238,7 @@ class Bot:
                 lambda uow: uow.timers.arm(upkeep.ALARM, platform, f"{word}/{now:%m%d%H%M%S}", now)
             )
 
-        return Services(lead, resign, alarm)
+        return Services(lead, resign, self.delivery.wake, alarm)
 
     # --- time --------------------------------------------------------------------------------
 

@@ -33,6 +33,9 @@ KNOWN = re.compile(f"{MENTION_OPEN}p(\\d+){MENTION_CLOSE}")
 SHORT_ID = re.compile(r"\s*#?([A-Za-z]?)\s?-?(\d{1,12})(?![\w])")
 NUMBER = re.compile(r"\d{1,9}(?!\w)")
 TYPED_MENTION = re.compile(r"@([^\s@,，:：;；。!！?？、]+)")
+# A name of several words: "Tom Lee", "Anna Maria van Dijk".
+WORD_END = re.compile(r"\s+[^\s@,，:：;；。!！?？、]+")
+MOST_WORDS = 4
 GRANTABLE = tuple(role for role in ROLES if role not in ("outsider", "guest"))
 # Full-width letters and digits one to one, so that places in the text stay the same.
 HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
@@ -249,7 +252,7 @@ def _people(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str
             found.append(_mentioned(reading, int(marked[1])))
             rest = rest[marked.end() :]
         elif typed is not None:
-            person, length = _named(reading, typed[1])
+            person, length = _named(reading, rest[1:], typed[1])
             found.append(person)
             rest = rest[1 + length :]
         else:
@@ -276,21 +279,40 @@ def _mentioned(reading: Reading, index: int) -> Person:
     return reading.uow.people.meet(event.platform, user, event.received_at)
 
 
-def _named(reading: Reading, typed: str) -> tuple[Person, int]:
-    """Who `@typed` is: exactly one known name, or asked. Names may be glued to what follows."""
-    for length in range(len(typed), 0, -1):
-        people = reading.uow.people.named(typed[:length], reading.team_id, reading.event.platform)
+def _named(reading: Reading, rest: str, typed: str) -> tuple[Person, int]:
+    """Who is named at the start of `rest`: exactly one known name, or asked.
+
+    A name may have blanks in it ("Tom Lee"), so the longest counts. It may be glued to what follows
+    (派单@小王整理精华) only where hands wrote it so: a client puts a blank on both sides of a name
+    that was chosen, and then "小王子" is not "小王".
+    """
+    lengths = [*_with_blanks(rest, len(typed)), len(typed)]
+    if not _is_chosen(reading.event.text, rest, typed) and not typed.isascii():
+        lengths += range(len(typed) - 1, 0, -1)
+    for length in lengths:
+        name = rest[:length]
+        people = reading.uow.people.named(name, reading.team_id, reading.event.platform)
         if not people and reading.command.name in ("staff_add", "ask_for"):
-            people = reading.uow.people.named(typed[:length], None, reading.event.platform)
+            people = reading.uow.people.named(name, None, reading.event.platform)
         if len(people) == 1:
             return people[0], length
         if people:
-            raise Refused(
-                "usage.people.two", name=typed[:length], n=len(people), example=reading.example
-            )
-        if typed[:length].isascii():
-            break
+            raise Refused("usage.people.two", name=name, n=len(people), example=reading.example)
     raise _unknown(reading, typed, None)
+
+
+def _with_blanks(rest: str, length: int) -> list[int]:
+    """Where a name of several words could end, the longest first."""
+    line = rest.partition("\n")[0]
+    ends = [found.end() for found in WORD_END.finditer(line, length)]
+    return ends[: MOST_WORDS - 1][::-1]
+
+
+def _is_chosen(text: str, rest: str, typed: str) -> bool:
+    """Whether it stands as a client writes the mention that somebody chose."""
+    place = text.find(f"@{typed}")
+    glued_before = place > 0 and not text[place - 1].isspace()
+    return not glued_before and rest[len(typed) : len(typed) + 1].isspace()
 
 
 def _bare_name(reading: Reading, argument: Argument, rest: str) -> tuple[Person, str]:

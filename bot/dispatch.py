@@ -183,9 +183,12 @@ class Dispatch:
                 self._queue(event, _place(event, only_for=event.user.id), answer, uow)
             else:
                 self._to_person(event, answer, uow)
-            if not inline:
-                return reply.model_copy(update={"answer": None})
             told = text("answer.sent_privately", person=speaker)
+            if not inline:
+                if not whispers:
+                    # Else the group would read nothing, and think that nobody heard.
+                    self._queue(event, _place(event), Answer(words=told), uow, "here")
+                return reply.model_copy(update={"answer": None})
             return reply.model_copy(update={"answer": Answer(words=told)})
         if group and not answer.private and answer.words is not None:
             words = text("answer.to", person=speaker, words=answer.words)
@@ -205,9 +208,11 @@ class Dispatch:
         place = Address(platform=event.platform, kind="person", id=event.user.id, thread=direct)
         self._queue(event, place, answer, uow)
 
-    def _queue(self, event: Event, place: Address, answer: Answer, uow: UnitOfWork) -> None:
+    def _queue(
+        self, event: Event, place: Address, answer: Answer, uow: UnitOfWork, which: str = "answer"
+    ) -> None:
         digest = hashlib.sha256(event.key.encode()).hexdigest()[:40]
-        key = f"{answer.about or 'answer'}/{event.platform}/{digest}"
+        key = f"{answer.about or which}/{event.platform}/{digest}"
         uow.outbox.put(
             Send(to=place, key=key, words=answer.words, card=answer.card),
             event.received_at,

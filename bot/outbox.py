@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from adapters.contract import Adapter, DeliveryFailed
+from adapters.contract import EVERYWHERE, Adapter, DeliveryFailed
 from bot.clock import Clock
 from bot.messages import Outgoing
 from bot.metrics import SENT
@@ -35,17 +35,26 @@ TRIES = 600
 # How often a message is said again when nobody knows whether it was taken, and nobody can look.
 UNCERTAIN_TRIES = 3
 IDLE_LOOK = 30.0
+SHARED_LOOK = 2.0
 
 
 class Delivery:
     """The drain. One task leases addresses; each leased head is sent in a task of its own."""
 
     def __init__(
-        self, transactions: Transactions, adapters: Mapping[str, Adapter], clock: Clock
+        self,
+        transactions: Transactions,
+        adapters: Mapping[str, Adapter],
+        clock: Clock,
+        idle_look: float = IDLE_LOOK,
     ) -> None:
+        """`idle_look`: seconds between two looks when nothing wakes us, as nothing does when it was
+        another process that queued a message.
+        """
         self._transactions = transactions
         self._adapters = adapters
         self._clock = clock
+        self._idle_look = idle_look
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         # Platforms that asked for silence, until when.
@@ -87,10 +96,9 @@ class Delivery:
 
     async def _wait(self) -> None:
         """Until something is queued or the next address is ready."""
-        ready = await self._transactions.read(
-            lambda uow: uow.outbox.next_ready(self._open_platforms())
-        )
-        wait = IDLE_LOOK
+        queues = self._open_queues()  # on the loop: adapters are not asked by other threads
+        ready = await self._transactions.read(lambda uow: uow.outbox.next_ready(queues))
+        wait = self._idle_look
         if ready is not None:
             wait = min(wait, max(0.0, (ready - self._clock.now()).total_seconds()) + 0.002)
         held = [until for until in self._held.values() if until > self._clock.now()]
@@ -101,9 +109,15 @@ class Delivery:
             async with asyncio.timeout(wait):
                 await self._wake.wait()
 
-    def _open_platforms(self) -> list[str]:
-        now = self._clock.now()
-        return [name for name in self._adapters if self._held.get(name, now) <= now]
+    def _open_queues(self) -> list[str]:
+        """How the queues begin that can be carried just now, by this process."""
+        now, found = self._clock.now(), []
+        for name, adapter in self._adapters.items():
+            if self._held.get(name, now) <= now:
+                places = adapter.reaches()
+                kinds = [""] if places == EVERYWHERE else [f"{one}:" for one in sorted(places)]
+                found += [f"{name}:{kind}" for kind in kinds]
+        return found
 
     async def _watch_clock(self) -> None:
         """Waits are kept by the wall clock; when that is set back, they are over."""
@@ -117,15 +131,15 @@ class Delivery:
     async def _start_some(self) -> int:
         await self._watch_clock()
         now = self._clock.now()
-        platforms = self._open_platforms()
+        queues = self._open_queues()
         room = LEASED_AT_ONCE - len(self._sending)
-        if not platforms or room <= 0:
+        if not queues or room <= 0:
             if room <= 0:
                 await asyncio.wait(set(self._sending), return_when=asyncio.FIRST_COMPLETED)
                 return 1
             return 0
         leased = await self._transactions.run(
-            lambda uow: uow.outbox.lease(now, now + LEASE, room, platforms, self._folding)
+            lambda uow: uow.outbox.lease(now, now + LEASE, room, queues, self._folding)
         )
         for message in leased:
             task = asyncio.create_task(self._deliver(message))
@@ -217,7 +231,7 @@ class Delivery:
         state = "pending"
         if failed.outcome == "dead" or message.attempt >= TRIES:
             state = "dead"
-        elif uncertain and not failed.repeatable and message.attempt >= UNCERTAIN_TRIES:
+        elif uncertain and not failed.repeatable and message.doubts + 1 >= UNCERTAIN_TRIES:
             state = "unknown"
         return Outcome(
             message.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -43,6 +44,7 @@ from storage.uow import UnitOfWork
 
 CANCEL_WORDS = frozenset(("cancel", "取消", "算了"))
 LONGEST_BUTTON_TEXT = 600
+QUERY_ID = re.compile(r"(?<![A-Za-z0-9])Q[1-9]\d{0,17}(?!\d)", re.ASCII)
 HEARD = "heard"
 """The signal of talk in a thread that is not said to the bot."""
 
@@ -197,6 +199,8 @@ class Router:
     def _line(self, line: str, event: Event, sender: Sender, uow: UnitOfWork) -> Routed:
         """A line that begins something new."""
         match = self._verbs.match(line)
+        if match is not None and self._is_talk(match, event, uow):
+            return self._signal(HEARD, event, sender, uow)
         if match is None:
             if self._is_heard(event, uow) and self._verbs.nearest(line, sender.roles) is None:
                 return self._signal(HEARD, event, sender, uow)
@@ -216,6 +220,14 @@ class Router:
                 return _offer(refused.words, expand(line, event), sender)
             raise
         return self._run(command, event, sender, values)
+
+    def _is_talk(self, match: Match, event: Event, uow: UnitOfWork) -> bool:
+        """Whether words that begin with a verb are an answer to the question they quote, such as
+        "Check in on the ground floor": there only a verb alone or with an id is a command.
+        """
+        if not event.quoted or not match.rest or SHORT_ID.match(match.rest):
+            return False
+        return self._is_heard(event, uow)
 
     def _bare(self, reading: Reading, sender: Sender, event: Event) -> Routed:
         """A verb alone: it may need nothing, or it asks for what it needs."""
@@ -355,6 +367,10 @@ class Router:
 
     def _unknown(self, line: str, event: Event, sender: Sender) -> Routed:
         typed = expand(line, event)
+        ids = set(QUERY_ID.findall(event.quoted))
+        if len(ids) == 1 and any(character.isalnum() for character in typed):
+            # Perhaps a question, perhaps the first quarter: nobody is answered by a guess.
+            return _say("usage.quoted", id=ids.pop(), words=typed[:200])
         if not any(character.isalnum() for character in typed):
             return _say("usage.empty")
         if is_courtesy(typed):

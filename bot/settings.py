@@ -123,6 +123,14 @@ class Settings(BaseSettings):
             raise ValueError("it must be a URL such as https://slack.com/api/")
         return value.rstrip("/") + "/"
 
+    @field_validator("wecom_bot_name")
+    @classmethod
+    def _bare_name(cls, value: str) -> str:
+        name = value.strip().removeprefix("@").strip()
+        if not name:
+            raise ValueError("it holds no name")
+        return name
+
     @field_validator("wecom_encoding_aes_key", "wecom_bot_encoding_aes_key")
     @classmethod
     def _aes_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -192,6 +200,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "WeCom's bot works either by WECOM_BOT_ID and WECOM_BOT_SECRET (long connection)"
                 " or by WECOM_BOT_TOKEN and WECOM_BOT_ENCODING_AES_KEY (callback): remove one pair"
+            )
+        if all(by_callback.values()) and not all(app.values()):
+            raise ValueError(
+                "WeCom is half set: a bot by callback only answers where it is asked; set the app"
+                " (WECOM_CORP_ID and the others) as well, or use the long connection (WECOM_BOT_ID)"
             )
         if self.wecom_webhooks is not None and not self.wecom_is_on():
             raise ValueError(

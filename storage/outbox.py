@@ -18,6 +18,7 @@ from bot.messages import (
     Locale,
     Model,
     Page,
+    Priority,
     Send,
     ToHome,
     ToPerson,
@@ -92,6 +93,8 @@ class Leased:
     attempt: int
     uncertain_since: datetime | None
     """When it was queued, where an earlier attempt may have been taken."""
+    doubts: int = 0
+    """How many earlier attempts may have been taken."""
     also: tuple[int, ...] = ()
     """The messages behind it whose words leave with it."""
     alone: bool = False
@@ -236,7 +239,9 @@ class Outbox:
         lost = address is None
         if address is None:
             address = Address(platform=NOBODY, kind="person", id=send.key)
-        queue = f"{address.platform}:{address.kind}:{address.id}"
+        # What rings must not wait behind what only the aibot can say.
+        kind = "ring" if send.rings else address.kind
+        queue = f"{address.platform}:{kind}:{address.id}"
         is_page = address.kind == "page"
         if is_page:
             # First the address, then its rows, as `lease` and `record` take them.
@@ -256,7 +261,7 @@ class Outbox:
             "error": "no account that can be reached" if lost else None,
             "created_at": now,
             "attempts": 0,
-            "uncertain": False,
+            "doubts": 0,
         }
         inserted = self._session.execute(prepared(self._session, _message), row).scalar()
         if inserted is None:
@@ -309,10 +314,12 @@ class Outbox:
         now: datetime,
         until: datetime,
         limit: int,
-        platforms: Iterable[str],
+        prefixes: Iterable[str],
         folding: Collection[str] = (),
     ) -> Sequence[Leased]:
         """Lease addresses whose head may go, waiting people first; the heads become "sending".
+
+        Only queues that begin with one of `prefixes` are looked at.
 
         On platforms that are `folding` a short answer takes those with it that wait behind it.
         """
@@ -322,7 +329,7 @@ class Outbox:
             .where(
                 addresses.ready_at <= now,
                 (addresses.leased_until.is_(None)) | (addresses.leased_until <= now),
-                _of(platforms),
+                _of(prefixes),
             )
             .order_by(addresses.priority, addresses.ready_at)
             .limit(limit)
@@ -354,7 +361,9 @@ class Outbox:
                 update(outbox)
                 .where(outbox.c.id.in_([row.id for row in rows]))
                 .values(
-                    uncertain=case((outbox.c.state == "sending", True), else_=outbox.c.uncertain),
+                    doubts=case(
+                        (outbox.c.state == "sending", outbox.c.doubts + 1), else_=outbox.c.doubts
+                    ),
                     state="sending",
                     attempts=outbox.c.attempts + 1,
                 )
@@ -370,11 +379,15 @@ class Outbox:
 
     def _folded(self, head: Leased) -> Leased:
         """With the words of the short messages that wait directly behind it."""
-        if head.alone or not head.body.is_short or head.edits_handle is not None:
+        if head.alone or head.doubts or not head.body.is_short or head.edits_handle is not None:
             return head
         waiting = self._session.execute(
             select(outbox)
-            .where(outbox.c.address == head.queue, outbox.c.state == "pending")
+            .where(
+                outbox.c.address == head.queue,
+                outbox.c.state.in_(WAITING),
+                outbox.c.id > head.id,
+            )
             .order_by(outbox.c.id)
             .limit(MOST_FOLDED - 1)
         )
@@ -383,6 +396,9 @@ class Outbox:
             body = self._body(row.body)
             if (
                 body is None
+                # Left behind by a sender that died: perhaps it was said, so it goes alone.
+                or row.state != "pending"
+                or row.doubts
                 or _is_alone(row)
                 or not body.is_short
                 or body.words is None
@@ -409,6 +425,8 @@ class Outbox:
             why = "its words cannot be read: sealed with another secret key, or by another version"
             self.record(Outcome(row.id, row.address, "dead", row.attempts + 1, error=why), now)
             return None
+        # Found "sending": the sender before us died, and nobody knows what it did.
+        doubts = row.doubts + (row.state == "sending")
         return Leased(
             id=row.id,
             queue=row.address,
@@ -417,8 +435,8 @@ class Outbox:
             locale=row.locale,
             zone=row.zone,
             attempt=row.attempts + 1,
-            # Found "sending": the sender before us died, and nobody knows what it did.
-            uncertain_since=row.created_at if row.uncertain or row.state == "sending" else None,
+            uncertain_since=row.created_at if doubts else None,
+            doubts=doubts,
             alone=_is_alone(row),
         )
 
@@ -454,7 +472,7 @@ class Outbox:
                 attempts=outbox.c.attempts if outcome.counted else outbox.c.attempts - 1,
                 handle=func.coalesce(outcome.handle, outbox.c.handle),
                 error=outcome.error and outcome.error[:300],
-                uncertain=True if outcome.uncertain else outbox.c.uncertain,
+                doubts=outbox.c.doubts + 1 if outcome.uncertain else outbox.c.doubts,
                 sent_at=now if outcome.state == "sent" else None,
             )
             .returning(outbox.c.id)
@@ -484,7 +502,7 @@ class Outbox:
                 state=outcome.state,
                 attempts=outbox.c.attempts if outcome.counted else outbox.c.attempts - 1,
                 error=outcome.error and outcome.error[:300],
-                uncertain=True if outcome.uncertain else outbox.c.uncertain,
+                doubts=outbox.c.doubts + 1 if outcome.uncertain else outbox.c.doubts,
                 sent_at=now if outcome.state == "sent" else None,
             )
         )
@@ -566,15 +584,22 @@ class Outbox:
         """End every lease: for a process that knows it is the only one, at its start."""
         self._session.execute(update(outbox_addresses).values(leased_until=None))
 
-    def next_ready(self, platforms: Iterable[str]) -> datetime | None:
+    def next_ready(self, prefixes: Iterable[str]) -> datetime | None:
         """When the earliest waiting address may be tried, leases included."""
         addresses = outbox_addresses.c
         leased = addresses.leased_until
         wait_for = case((leased > addresses.ready_at, leased), else_=addresses.ready_at)
         earliest: datetime | None = self._session.scalar(
-            select(func.min(wait_for)).where(addresses.ready_at.is_not(None), _of(platforms))
+            select(func.min(wait_for)).where(addresses.ready_at.is_not(None), _of(prefixes))
         )
         return earliest
+
+    def withdraw(self, beginning: str, priority: Priority) -> None:
+        """What has become pointless before it left: messages whose keys begin like this."""
+        self._supersede(
+            outbox.c.name.startswith(beginning, autoescape=True)
+            & (outbox.c.priority == PRIORITIES[priority])
+        )
 
     # --- looking after -----------------------------------------------------------------------
 
@@ -680,8 +705,8 @@ def _is_page(queue: str) -> bool:
     return queue.split(":", 2)[1] == "page"
 
 
-def _of(platforms: Iterable[str]) -> ColumnElement[bool]:
-    """Queues of these platforms; of none, nothing."""
+def _of(prefixes: Iterable[str]) -> ColumnElement[bool]:
+    """Queues that begin like these ("slack:", "wecom:person:"); of none, nothing."""
     addresses = outbox_addresses.c
-    wanted = (addresses.address.startswith(f"{name}:", autoescape=True) for name in platforms)
+    wanted = (addresses.address.startswith(one, autoescape=True) for one in prefixes)
     return or_(false(), *wanted)

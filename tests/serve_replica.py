@@ -1,8 +1,7 @@
 """`banzhang …` as one of several replicas: `python -m tests.serve_replica LASTS LOOKS serve …`.
 
 The same program from its entry point on; only its lead lasts LASTS seconds, and it looks every
-LOOKS seconds whether it is its own, whether another replica has queued something, and whether what
-it cannot send itself has left by another.
+LOOKS seconds whether it is its own.
 """
 
 from __future__ import annotations
@@ -10,9 +9,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-import adapters.wecom.posting
 import adapters.wecom.socket
-import bot.outbox
 from adapters.wecom.socket import Timings
 from bot import app
 from bot.__main__ import main
@@ -20,6 +17,5 @@ from bot.__main__ import main
 if __name__ == "__main__":
     lasts, looks = float(sys.argv.pop(1)), float(sys.argv.pop(1))
     app.LEAD_SECONDS = lasts  # type: ignore[attr-defined]
-    bot.outbox.IDLE_LOOK = adapters.wecom.posting.NOT_CONNECTED_WAIT = looks
     adapters.wecom.socket.Timings = partial(Timings, lead=looks)  # type: ignore[misc, assignment]
     main()

@@ -13,11 +13,15 @@ class Alone:
         self.leads = True
         """Whether this process may have the lead in anything."""
         self.resigned: list[str] = []
+        self.woken = 0
 
     @property
     def services(self) -> Services:
         """As an adapter is given them."""
-        return Services(self._lead, self._resign, self._alarm)
+        return Services(self._lead, self._resign, self._wake, self._alarm)
+
+    def _wake(self) -> None:
+        self.woken += 1
 
     async def _lead(self, _what: str) -> bool:
         return self.leads

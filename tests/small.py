@@ -14,11 +14,13 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from adapters.contract import (
+    EVERYWHERE,
     Adapter,
     Capabilities,
     Checkup,
     DeliveryFailed,
     Finding,
+    Place,
     Receive,
     Request,
     Response,
@@ -87,6 +89,10 @@ class Postbox:
     def can_ring(self, team: str) -> bool:
         """There are no phones."""
         return False
+
+    def reaches(self) -> frozenset[Place]:
+        """Everything."""
+        return EVERYWHERE
 
     def pace(self, address: Address) -> float:
         """As the test wishes."""

@@ -227,14 +227,14 @@ async def test_a_sender_that_died_is_followed_by_another_after_its_lease(small: 
     put(small, "half sent")
     later = MORNING + timedelta(seconds=90)
     with small.uow() as uow:
-        assert len(uow.outbox.lease(MORNING, later, 10, ["postbox"])) == 1
+        assert len(uow.outbox.lease(MORNING, later, 10, ["postbox:"])) == 1
     await small.delivery.drain()
     assert small.postbox.taken == []
     small.clock.push_to(later)
     await small.delivery.drain()
     assert small.postbox.taken == [("G1", "half sent")]
     with small.uow() as uow:
-        assert uow.session.scalar(outbox.select().with_only_columns(outbox.c.uncertain))
+        assert uow.session.scalar(outbox.select().with_only_columns(outbox.c.doubts))
 
 
 async def test_two_drains_never_send_one_message_twice(small: Small) -> None:
@@ -333,14 +333,50 @@ async def test_one_that_nobody_takes_does_not_take_the_others_with_it(folding: S
 
 
 async def test_nobody_knows_of_any_of_those_that_left_together(folding: Small) -> None:
-    folding.postbox.failures["G1"] = [DeliveryFailed("unknown", "the line broke", after=0)] * 3
+    # Once together; then each is tried alone, as often as one alone would have been.
+    folding.postbox.failures["G1"] = [DeliveryFailed("unknown", "the line broke", after=0)] * 5
     put(folding, "one")
     put(folding, "two")
-    for _ in range(3):
+    for _ in range(5):
         await folding.delivery.drain()
     assert states(folding) == ["unknown", "unknown"]
     with folding.uow() as uow:
         assert uow.timers.waits("message.dead")
+
+
+async def test_what_a_dead_sender_left_behind_is_said_before_what_came_later(
+    folding: Small,
+) -> None:
+    for words in ("one", "two"):
+        put(folding, words)
+    later = MORNING + timedelta(seconds=90)
+    with folding.uow() as uow:
+        assert len(uow.outbox.lease(MORNING, later, 10, ["postbox:"], {"postbox"})) == 1
+    folding.clock.push_to(later + timedelta(seconds=1))
+    for words in ("three", "four"):
+        put(folding, words)
+    await folding.delivery.drain()
+    assert [words for _to, words in folding.postbox.taken] == ["one", "two", "three\nfour"]
+
+
+async def test_clean_refusals_are_no_doubts(small: Small) -> None:
+    busy = DeliveryFailed("retry", "busy", after=0)
+    cut = DeliveryFailed("unknown", "the line broke", after=0)
+    small.postbox.failures["G1"] = [busy, busy, busy, cut, cut]
+    put(small, "one")
+    for _ in range(6):
+        await small.delivery.drain()
+    assert states(small) == ["sent"]
+
+
+async def test_what_has_become_pointless_does_not_leave(small: Small) -> None:
+    put(small, "please", key="Q1/1/50%", priority="reminder")
+    put(small, "your answer", key="Q1/1/answer")
+    put(small, "another one", key="Q1/11/50%", priority="reminder")
+    with small.uow() as uow:
+        uow.outbox.withdraw("Q1/1/", "reminder")
+    await small.delivery.drain()
+    assert sorted(words for _to, words in small.postbox.taken) == ["another one", "your answer"]
 
 
 async def test_a_change_is_sent_alone(folding: Small) -> None:

@@ -133,7 +133,7 @@ def lease(small: Small, seconds: int) -> Leased:
     """Lease the one message that waits, so many seconds after nine."""
     now = MORNING + timedelta(seconds=seconds)
     with small.uow() as uow:
-        (leased,) = uow.outbox.lease(now, now + LEASE, 10, ["postbox"])
+        (leased,) = uow.outbox.lease(now, now + LEASE, 10, ["postbox:"])
     return leased
 
 
@@ -162,7 +162,7 @@ async def test_an_overtaken_attempt_does_not_free_the_address(small: Small) -> N
     with small.uow() as uow:
         assert not uow.outbox.record(ended(slow, "sent"), MORNING)
         assert not uow.outbox.lease(
-            MORNING + timedelta(seconds=92), MORNING + LEASE * 2, 10, ["postbox"]
+            MORNING + timedelta(seconds=92), MORNING + LEASE * 2, 10, ["postbox:"]
         )
 
 

@@ -165,8 +165,8 @@ def test_a_bot_has_one_way_to_be_reached(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     "whole",
-    [WECOM_APP, WECOM_BOT, WECOM_BOT_CALLBACK, WECOM_APP | WECOM_BOT],
-    ids=["app", "bot", "callback", "both"],
+    [WECOM_APP, WECOM_BOT, WECOM_APP | WECOM_BOT_CALLBACK, WECOM_APP | WECOM_BOT],
+    ids=["app", "bot", "app and callback", "app and bot"],
 )
 def test_wecom_is_whole_with_any_way_to_hear_it(
     monkeypatch: pytest.MonkeyPatch, whole: dict[str, str]
@@ -179,6 +179,16 @@ def test_wecom_is_whole_with_any_way_to_hear_it(
     assert settings.wecom_webhook_keys() == {"一组": "key-1", "二组": "key_2"}
     assert "hunter" not in repr(settings)
     assert "key-1" not in repr(settings)
+
+
+def test_a_bot_by_callback_needs_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "WECOM_CORP_ID" in complaint(monkeypatch, **WECOM_BOT_CALLBACK)
+
+
+@pytest.mark.parametrize("written", ["班长", "@班长", " 班长 ", "@ 班长"])
+def test_a_bots_name_is_bare(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("WECOM_BOT_NAME", written)
+    assert read_settings().wecom_bot_name == "班长"
 
 
 def test_a_userid_is_the_same_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:

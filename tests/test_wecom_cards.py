@@ -55,9 +55,8 @@ class WecomWindow(Window):
 
     def look(self, outgoing: Outgoing, reader: Reader) -> Json:
         assert outgoing.page is None
+        outgoing = encode.without_file(outgoing)
         words, card = outgoing.words, outgoing.card
-        if outgoing.file is not None:
-            words = encode.with_file(words, outgoing.file)
         if outgoing.edits_handle is not None:
             changed = encode.changed(outgoing, reader)
             if changed is not None:

@@ -24,6 +24,7 @@ from adapters.wecom.reading import (
     key_of,
     message_number,
     moment_of,
+    sealed_key_of,
     task_id,
     typed,
 )
@@ -281,24 +282,52 @@ def test_an_odd_time_is_not_believed(odd: str) -> None:
     assert moment_of(odd, NOW) == NOW
 
 
+CARD = "Q7 等回复\n图书馆几点开门？\n发送：认领 Q7"
 QUOTED = {
-    "our card": ("Q7 等回复\n图书馆几点开门？", "wr1:Q7"),
-    "our card in bold": ("**Q12 已解决**", "wr1:Q12"),
-    "an answer of ours": ("小王：Q7 已回复", "wr1:Q7"),
-    "the same query twice": ("Q7 和 Q7", "wr1:Q7"),
-    "two queries": ("Q7 和 Q8", ""),
-    "none": ("几点开门？", ""),
-    "a later line": ("你好\nQ7", ""),
-    "letters before": ("FAQ7", ""),
-    "no number of ours": ("Q07", ""),
-    "an endless number": (f"Q{'7' * 19}", ""),
-    "nothing": ("", ""),
+    "as it was": CARD,
+    "in bold": f"**{CARD.replace(chr(10), '**' + chr(10), 1)}",
+    "with other blanks": CARD.replace("\n", " "),
+    "without invisible signs": CARD.replace("：", "：\u200b"),
+}
+OTHERS = {
+    "a colleague's words": "Q7 的绩效考核表大家交一下",
+    "only its beginning": "Q7 等回复",
+    "two queries": f"{CARD} · 认领 Q8",
+    "none": "图书馆几点开门？",
+    "letters before": CARD.replace("Q7", "FAQ7"),
+    "no number of ours": CARD.replace("Q7", "Q07"),
+    "an endless number": CARD.replace("Q7", f"Q{'7' * 19}"),
+    "nothing": "",
 }
 
 
-@pytest.mark.parametrize(("words", "handle"), QUOTED.values(), ids=QUOTED)
-def test_a_quotation_is_known_by_the_query_in_its_first_line(words: str, handle: str) -> None:
-    assert handle_of("wr1", words) == handle
+@pytest.mark.parametrize("words", QUOTED.values(), ids=QUOTED)
+def test_a_quotation_is_known_by_how_it_begins(words: str) -> None:
+    assert handle_of("wr1", words) == handle_of("wr1", CARD) != ""
+    assert handle_of("wr2", words) != handle_of("wr1", CARD)
+
+
+@pytest.mark.parametrize("words", OTHERS.values(), ids=OTHERS)
+def test_what_is_no_message_of_ours_is_not_taken_for_one(words: str) -> None:
+    assert handle_of("wr1", words) != handle_of("wr1", CARD)
+
+
+def test_a_long_message_is_known_by_a_part_of_it() -> None:
+    long = f"Q7 {'问' * 500}"
+    assert handle_of("wr1", long[:80]) == handle_of("wr1", long)
+
+
+@pytest.mark.parametrize("words", ["几点开门？", "Q7 和 Q8", ""])
+def test_what_names_no_one_query_is_known_by_nothing(words: str) -> None:
+    assert handle_of("wr1", words) == ""
+
+
+def test_a_key_does_not_tell_what_was_said() -> None:
+    secret = "我的银行卡号是6222"
+    key = sealed_key_of("app", "press", "wang", secret)
+    assert key.startswith("app:press:")
+    assert secret not in key
+    assert key != sealed_key_of("app", "press", "wang", "另一句")
 
 
 @given(st.integers(1, 10**17), st.text())

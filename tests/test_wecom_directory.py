@@ -298,7 +298,7 @@ async def test_many_at_once(directory: Directory, corp: Corp) -> None:
         ({"status": NOT_ACTIVATED}, "here"),
         ({"status": DISABLED}, "gone"),
         ({"status": LEFT}, "gone"),
-        ({"visible": False}, "unknown"),
+        ({"visible": False}, "here"),
     ],
 )
 async def test_the_standing_of_a_member(

@@ -491,7 +491,10 @@ def test_what_fits_on_no_card_changes_none() -> None:
 
 def test_a_file_as_words() -> None:
     file = File(name="工时.csv", content="姓名,小时\n小王,2")
-    found = plain.flat(encode.with_file(said("给你"), file), CHINESE)
+    sent = outgoing(said("给你")).model_copy(update={"file": file})
+    words = encode.without_file(sent).words
+    assert words is not None
+    found = plain.flat(words, CHINESE)
     assert found == "给你\n工时.csv：\n姓名,小时\n小王,2"
 
 

@@ -224,7 +224,7 @@ def test_admins_are_told_when_another_takes_the_connection(town: Town) -> None:
     assert not any("稍后" in line for line in town.group())
 
 
-# --- when WeCom lets the app out --------------------------------------------------------------------
+# --- when WeCom lets the app out ------------------------------------------------------------------
 
 
 def test_while_the_app_is_refused_people_read_it_from_the_aibot(town: Town) -> None:
@@ -248,3 +248,93 @@ def test_who_never_wrote_to_the_aibot_reads_it_when_the_app_is_let_in_again(town
     stage.rest_is_over()
     town.wait(minutes=11)
     assert any("Q1" in line for line in town.reads("李组长"))
+
+
+# --- who and what is meant ------------------------------------------------------------------------
+
+
+def test_a_longer_name_is_not_a_shorter_one(town: Town) -> None:
+    said = town.say("李组长", "代问 @小王子 几点开始？", in_group=True)
+    assert "没有叫“小王子”的人" in said
+    assert "替小王提交" in town.say("李组长", "代问@小王几点开始？", in_group=True)
+
+
+def test_a_name_with_a_blank_is_one_name(town: Town) -> None:
+    stage = stage_of(town)
+    stage.corp.members["lin"].name = "Tom Lee"
+    stage.corp.members["chen"].name = "Tom"
+    for name in ("小林", "小陈"):
+        town.say(name, "帮助")
+    long, short = town.person_id("小林"), town.person_id("小陈")
+    with town.uow() as uow:
+        uow.people.get(long).name, uow.people.get(short).name = "Tom Lee", "Tom"
+    assert "替Tom Lee提交" in town.say("李组长", "代问 @Tom Lee 几点开始？")
+    assert "替Tom提交" in town.say("李组长", "代问 @Tom 几点结束？")
+
+
+def test_a_colleagues_q1_is_no_question_of_ours(town: Town) -> None:
+    town.say("小陈", ASKED)
+    said = stage_of(town).quote_words("李组长", "Q1 的绩效考核表大家交一下", "明天下午五点前交给我")
+    assert "如果是回复 Q1，请发：回复 Q1 明天下午五点前交给我" in said
+    assert not any("明天下午" in line for line in town.reads("小陈"))
+
+
+def test_of_two_questions_in_one_message_nobody_guesses_which(town: Town) -> None:
+    town.say("小陈", ASKED)
+    town.say("访客", "咨询 饭卡在哪充？")
+    town.fail_next(DeliveryFailed("paced", "not its turn", after=2.0))
+    town.say("小王", "认领 Q1", in_group=True)
+    town.say("小林", "认领 Q2", in_group=True)
+    town.wait(seconds=3)
+    both = next(one for one in by(town, "bot") if "Q1" in str(one.body) and "Q2" in str(one.body))
+    stage_of(town).quote("李组长", both, "二楼充值")
+    with town.uow() as uow:
+        assert [uow.queries.peek(n).state for n in (1, 2)] == ["open", "open"]  # type: ignore[union-attr]
+
+
+def test_who_quotes_the_card_and_begins_with_a_verb_still_replies(town: Town) -> None:
+    town.say("小陈", "咨询 在哪签到？")
+    card = next(one for one in by(town, "bot") if "Q1" in str(one.body))
+    stage_of(town).quote("李组长", card, "签到在一楼大厅")
+    assert any("签到在一楼大厅" in line for line in town.reads("小陈"))
+    assert "李组长" not in town.say("周经理", "在岗")
+
+
+def test_who_is_not_on_the_roster_is_told_that_the_team_replies(town: Town) -> None:
+    town.say("小陈", ASKED)
+    card = next(one for one in by(town, "bot") if "Q1" in str(one.body))
+    assert "由团队的人回复" in stage_of(town).quote("访客", card, "我也想知道")
+
+
+def test_the_asker_who_quotes_adds_to_the_question(town: Town) -> None:
+    town.say("小陈", ASKED, in_group=True)
+    card = next(one for one in by(town, "bot") if "新问题" in str(one.body))
+    assert "已补充到 Q1" in stage_of(town).quote("小陈", card, "周末也开吗")
+
+
+def test_the_group_reads_that_somebody_was_answered_privately(town: Town) -> None:
+    town.say("小王", "我", in_group=True)
+    assert any("小王" in line and "私聊" in line for line in town.group())
+
+
+def test_no_reminder_arrives_after_the_answer(town: Town) -> None:
+    stage = stage_of(town)
+    town.say("小陈", ASKED, in_group=True)
+    town.say("小王", "认领 Q1", in_group=True)
+    stage.api.fail("message/send", times=None, errcode=60020)
+    town.wait(hours=1, minutes=50)
+    town.say("小王", "回复 Q1 八点")
+    stage.api.heal()
+    stage.rest_is_over()
+    town.reads("小王")
+    town.wait(hours=3)
+    assert not [line for line in town.reads("小王") if "还剩" in line or "到期" in line]
+
+
+def test_where_only_the_aibot_is_people_read_that_they_have_to_write_first(town: Town) -> None:
+    stage = stage_of(town)
+    stage.corp.members["lin"].visible = False  # the app may not write to them
+    town.say("小林", "我", in_group=True)
+    town.wait(minutes=1)
+    stage.corp.hear("lin")
+    assert any("M" in line for line in town.reads("周经理"))

@@ -94,6 +94,9 @@ class LoopedWecom(WecomAdapter):
             raise
 
 
+RINGS = "what rings"
+
+
 class Day:
     """The bot at work, a corp that uses it, and a clock that stands still unless it is pushed."""
 
@@ -117,7 +120,8 @@ class Day:
         self.bot = Bot(settings, [self.adapter], self.clock, engine)
         self.wecom.deliver_to(stack.enter_context(served(web_application(self.bot))))
         self._numbers = count(1)
-        self.queued: dict[str, list[int]] = {place: [] for place in self.places}
+        self.queued: dict[str, list[int]] = {place: [] for place in (*self.places, RINGS)}
+        """By place, and what is to ring apart: it waits for nothing else that is said there."""
 
     def _adapter(self) -> LoopedWecom:
         corp = self.wecom.corp
@@ -208,7 +212,7 @@ class Day:
     def ring(self) -> None:
         """Something that rings in the team's home, by its group robot."""
         number = next(self._numbers)
-        self.queued[self.home].append(number)
+        self.queued[RINGS].append(number)
         words = numbered_words(number)
         team = self._on_loop(self.bot.transactions.read(lambda uow: uow.teams.first().id))
         home = ToHome(team_id=team)
@@ -255,7 +259,10 @@ class Day:
 
     def told(self, place: str) -> list[int]:
         """The numbers that are read there, as often and in the order in which they are."""
-        return [int(one) for one in re.findall(r"№(\d+)", reads(self.wecom, place))]
+        rings = place == RINGS
+        read = reads(self.wecom, self.home if rings else place)
+        found = [int(one) for one in re.findall(r"№(\d+)", read)]
+        return [one for one in found if (one in self.queued[RINGS]) is rings]
 
     def nothing_is_lost(self, *, doubled: Sequence[str] = ()) -> None:
         """Each place has read its messages in order, each once, but for where lines broke after
@@ -275,7 +282,7 @@ class Day:
 
 def wake_ups(uow: UnitOfWork) -> list[datetime]:
     """When a message that waits may go."""
-    ready = uow.outbox.next_ready(["wecom"])
+    ready = uow.outbox.next_ready(["wecom:"])
     return [ready] if ready is not None else []
 
 

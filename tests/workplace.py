@@ -22,10 +22,12 @@ from sqlalchemy.orm import Session
 
 from adapters.carried import Pressed
 from adapters.contract import (
+    EVERYWHERE,
     Capabilities,
     Checkup,
     DeliveryFailed,
     Finding,
+    Place,
     Receive,
     Request,
     Response,
@@ -127,6 +129,10 @@ class Window(ABC):
     def can_ring(self, team: str) -> bool:
         """There are no phones."""
         return False
+
+    def reaches(self) -> frozenset[Place]:
+        """Everything."""
+        return EVERYWHERE
 
     def pace(self, address: Address) -> float:
         """No wait: nobody is on the other side."""

@@ -12,9 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters.contract import (
+    EVERYWHERE,
     Checkup,
     DeliveryFailed,
     Finding,
+    Place,
     ReaderFor,
     Receive,
     Rejected,
@@ -255,6 +257,10 @@ class SandboxAdapter:
     def can_ring(self, team: str) -> bool:
         """There are no phones."""
         return False
+
+    def reaches(self) -> frozenset[Place]:
+        """Always everything."""
+        return EVERYWHERE
 
     def pace(self, address: Address) -> float:
         """No pause is needed between messages."""

@@ -14,10 +14,12 @@ from datetime import datetime
 from typing import Any
 
 from adapters.contract import (
+    EVERYWHERE,
     Capabilities,
     Checkup,
     DeliveryFailed,
     Finding,
+    Place,
     ReaderFor,
     Receive,
     Request,
@@ -130,6 +132,10 @@ class SlackAdapter:
     async def send(self, outgoing: Outgoing, reader: Reader) -> str:
         """Post or change a message; its handle is the channel and ts that Slack answered."""
         return await self._posting.send(outgoing, reader)
+
+    def reaches(self) -> frozenset[Place]:
+        """Always everything."""
+        return EVERYWHERE
 
     def pace(self, address: Address) -> float:
         """Seconds between two messages to one channel, and two versions of one page."""

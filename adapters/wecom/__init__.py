@@ -50,6 +50,7 @@ def make_wecom(
         app=app,
         bot=bot,
         bot_name=settings.wecom_bot_name,
+        locale=settings.locale,
         webhooks=settings.wecom_webhook_keys(),
     )
     return WecomAdapter(setup, clock, reader_for)

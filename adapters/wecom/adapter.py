@@ -19,9 +19,11 @@ import httpx
 
 from adapters import plain
 from adapters.contract import (
+    EVERYWHERE,
     Capabilities,
     Checkup,
     Finding,
+    Place,
     ReaderFor,
     Receive,
     Rejected,
@@ -32,11 +34,14 @@ from adapters.contract import (
 from adapters.reading import Json
 from adapters.wecom import decode, doctor, encode, frames, http
 from adapters.wecom.api import WecomApi
+from adapters.wecom.by_app import ByApp
+from adapters.wecom.by_bot import ByBot
 from adapters.wecom.crypto import Envelope
 from adapters.wecom.directory import Directory
 from adapters.wecom.limits import Windows
 from adapters.wecom.line import Connect
 from adapters.wecom.posting import Posting
+from adapters.wecom.progress import Progress
 from adapters.wecom.reading import BOT, NAME
 from adapters.wecom.setup import LEAD, Callback, LongConnection, Setup
 from adapters.wecom.socket import BotSocket, Timings
@@ -55,6 +60,10 @@ TAKE_AGAIN = (0.5, 2.0, 5.0)
 
 # For somebody of whom nothing is known: not even which language they read.
 SORRY = text("wecom.who_are_you")
+
+
+class Unanswered(Exception):
+    """WeCom told us of something and does not say what has become of it."""
 
 
 class Unidentified(Exception):
@@ -117,16 +126,15 @@ class WecomAdapter:
         self.posting = self._make_posting()
 
     def _make_posting(self) -> Posting:
+        windows, progress = self._windows, Progress()
+        app = bot = None
+        if self.api is not None and self.setup.app is not None:
+            agent_id = self.setup.app.agent_id
+            app = ByApp(self.api, agent_id, self.directory, self._clock, windows, progress)
+        if self.socket is not None:
+            bot = ByBot(self.socket, self.setup.bot_name, windows, progress)
         return Posting(
-            self.api,
-            self.setup.app.agent_id if self.setup.app else 0,
-            self.socket,
-            self.setup.webhooks,
-            self.directory,
-            self._clock,
-            robots=self._web,
-            bot_name=self.setup.bot_name,
-            windows=self._windows,
+            app, bot, self._web, self.setup.webhooks, self.setup.bot_name, windows, progress
         )
 
     # --- life --------------------------------------------------------------------------------
@@ -144,6 +152,7 @@ class WecomAdapter:
                 lambda _cmd, frame: self._framed(frame, receive),
                 lead=lambda: services.lead(LEAD),
                 alarm=services.alarm,
+                connected=services.wake,
                 timings=self._timings,
                 connect=self._connect,
             )
@@ -238,7 +247,8 @@ class WecomAdapter:
                 await self._heard(event, receive)
             except Unidentified:
                 if wait is None:
-                    await self.posting.say_at_once(event, SORRY, self._sorry_reader())
+                    assert self.posting.bot is not None
+                    await self.posting.bot.say_at_once(event, SORRY, self._sorry_reader())
             except Exception as error:
                 if wait is None:
                     raise
@@ -253,6 +263,8 @@ class WecomAdapter:
         """Hand the event over with what WeCom tells of who it is from."""
         if event.kind == "account":
             standing = await self.directory.standing(event.user.id)
+            if standing == "unknown":
+                raise Unanswered  # WeCom calls again in a moment
             if standing != "gone":
                 return None
             return await receive(event.model_copy(update={"gone": True, "complete": True}))
@@ -263,7 +275,7 @@ class WecomAdapter:
         raise Unidentified
 
     def _sorry_reader(self) -> Reader:
-        return self._reader_for("zh_CN", "Asia/Shanghai", self._clock())
+        return self._reader_for(self.setup.locale, "Asia/Shanghai", self._clock())
 
     def answers_inline(self, event: Event, reply: Reply) -> bool:
         """The response to an app's message, or to an aibot's callback, says what it can hold."""
@@ -297,14 +309,29 @@ class WecomAdapter:
 
     async def _sound_alarm(self) -> None:
         """Tell the admins, once, that WeCom refuses the app: where they still can be reached."""
-        refused = self.api is not None and self.api.trouble is not None
-        told, self._alarmed = self._alarmed, refused
-        if refused and not told and self._services is not None:
-            await self._services.alarm("app_refused")
+        if self.api is None or self.api.trouble is None:
+            self._alarmed = False
+        elif not self._alarmed and self._services is not None:
+            self._alarmed = True
+            try:
+                await self._services.alarm("app_refused")
+            except Exception as error:  # what became of the message matters more
+                log.warning("an alarm could not be sounded yet: %s", type(error).__name__)
+                self._alarmed = False
 
     def can_ring(self, team: str) -> bool:
         """A group robot mentions people so that their phones ring."""
         return self.posting.webhook_of(team) is not None
+
+    def reaches(self) -> frozenset[Place]:
+        """Groups only while the aibot's connection is ours, unless robots have to do for it."""
+        socket = self.socket
+        if not isinstance(self.setup.bot, LongConnection):
+            return EVERYWHERE
+        robots = bool(self.setup.webhooks) and socket is not None and socket.trouble() is not None
+        if robots or (socket is not None and socket.connected):
+            return EVERYWHERE
+        return EVERYWHERE - {"group"} if self.api is not None else EVERYWHERE - {"group", "person"}
 
     def pace(self, address: Address) -> float:
         """Seconds between two messages to one member or one chat."""

@@ -18,6 +18,7 @@ from adapters.wecom.reading import (
     key_of,
     message_number,
     moment_of,
+    sealed_key_of,
     text_in,
     typed,
     user_id_in,
@@ -145,6 +146,6 @@ def _said_by(fields: Payload, received_at: datetime) -> tuple[User, datetime]:
 def _event_key(kind: str, fields: Payload) -> str:
     """Events have no number. Sent again they are the same in all of these."""
     told = ("CreateTime", "Event", "EventKey", "TaskId", "ResponseCode")
-    return key_of(
+    return sealed_key_of(
         APP, kind, user_id_in(fields, "FromUserName"), *(text_in(fields, name) for name in told)
     )

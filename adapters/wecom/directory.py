@@ -14,6 +14,7 @@ from typing import Any, Literal
 from adapters.contract import DeliveryFailed
 from adapters.memory import Memory
 from adapters.wecom.api import WecomApi, WecomRefused
+from adapters.wecom.errcodes import Kind, kind_of
 from adapters.wecom.reading import display_name, may_be_open
 from bot.messages import Event, User
 
@@ -27,6 +28,8 @@ REST_SECONDS = 30.0
 # https://developer.work.weixin.qq.com/document/path/96213
 UNKNOWN_MEMBER = 60111
 DISABLED, LEFT = 2, 5
+
+OUT_OF_SIGHT = frozenset({Kind.FORBIDDEN, Kind.UNREACHABLE})
 
 Standing = Literal["here", "gone", "unknown"]
 
@@ -46,10 +49,11 @@ class Directory:
         if user_id is None:
             return None
         user = await self._named(User(id=user_id, name=user_id))
-        chat = event.chat
-        if chat.kind == "direct":
-            chat = chat.model_copy(update={"id": user_id})
-        return event.model_copy(update={"user": user, "chat": chat})
+        told: dict[str, object] = {"user": user}
+        if event.chat.kind == "direct" and event.chat.id != user_id:
+            told["chat"] = event.chat.model_copy(update={"id": user_id})
+            told["under"] = event.under.replace(f"{event.chat.id}:", f"{user_id}:", 1)
+        return event.model_copy(update=told)
 
     # https://developer.work.weixin.qq.com/document/path/101521
     async def identify(self, user_id: str) -> str | None:
@@ -108,7 +112,10 @@ class Directory:
             async with asyncio.timeout(STANDING_SECONDS):
                 told = await self._api.call("user/get", query={"userid": user_id}, quietly=True)
         except WecomRefused as refused:
-            return "gone" if refused.code == UNKNOWN_MEMBER else "unknown"
+            if refused.code == UNKNOWN_MEMBER:
+                return "gone"
+            # Out of the app's sight, they may well work on.
+            return "here" if kind_of(refused.code) in OUT_OF_SIGHT else "unknown"
         except (TimeoutError, DeliveryFailed):
             return "unknown"
         return "gone" if told.get("status") in (DISABLED, LEFT) else "here"

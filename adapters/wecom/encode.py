@@ -18,7 +18,7 @@ from typing import Any
 from adapters import plain
 from adapters.carried import Pressed
 from adapters.wecom.reading import task_id
-from bot.messages import Button, Card, File, Outgoing, Reader, Span, Words, lines, text
+from bot.messages import Button, Card, Outgoing, Reader, Span, Words, lines, text
 
 Json = dict[str, Any]
 
@@ -36,6 +36,8 @@ FIELD_NAME_COLUMNS, FIELD_COLUMNS = 10, 52
 
 # Where there is nothing to read, and something must stand.
 NOTHING = "–"
+
+_ME = re.compile(r"@(?:我|me) ", re.IGNORECASE)
 
 STYLES = {"primary": 1, "plain": 4, "danger": 3}
 
@@ -67,29 +69,32 @@ class Shown:
 # --- direct messages -----------------------------------------------------------------------------
 
 
-def direct(outgoing: Outgoing, reader: Reader) -> Shown:
-    """A message of the app, or of the aibot in its own conversation with somebody.
+def direct(outgoing: Outgoing, reader: Reader, limit: int = TEXT_BYTES) -> Shown:
+    """A message of the app, or of the aibot in its own conversation with somebody, whose texts hold
+    more.
 
     A card with buttons is a card as far as it fits on one; what is too much stands in a text above.
     """
     card = outgoing.card
     pressable = _pressable(card)
     if card is None or not pressable:
-        return Shown(texts_of(outgoing.words, card, reader))
+        return Shown(texts_of(outgoing.words, card, reader, limit))
     hint = plain.hint(_left_of(card), reader)
     whole = _card(outgoing.words, card, pressable, hint, reader, outgoing.message_id)
     if _fits(whole):
         return Shown((), whole)
-    texts = _pieces(plain.joined([*plain.parts_of(outgoing.words, card), hint], reader), TEXT_BYTES)
+    texts = _pieces(plain.joined([*plain.parts_of(outgoing.words, card), hint], reader), limit)
     title = _shortened(plain.flat(card.title, reader), TITLE_COLUMNS)
     bare = Card(title=text("said", words=title))
     return Shown(texts, _card(None, bare, pressable, None, reader, outgoing.message_id))
 
 
-def texts_of(words: Words | None, card: Card | None, reader: Reader) -> tuple[str, ...]:
+def texts_of(
+    words: Words | None, card: Card | None, reader: Reader, limit: int = TEXT_BYTES
+) -> tuple[str, ...]:
     """All of it as texts, with the lines to type in place of buttons."""
     hint = plain.hint(plain.buttons_of(card), reader)
-    return _pieces(plain.joined([*plain.parts_of(words, card), hint], reader), TEXT_BYTES)
+    return _pieces(plain.joined([*plain.parts_of(words, card), hint], reader), limit)
 
 
 def response(words: Words | None, card: Card | None, reader: Reader) -> str | None:
@@ -103,9 +108,13 @@ def response(words: Words | None, card: Card | None, reader: Reader) -> str | No
     return texts[0] if len(texts) == 1 else None
 
 
-def with_file(words: Words | None, file: File) -> Words:
-    """A file where none can be sent: its name and what stands in it."""
-    return lines(words, text("wecom.file", name=file.name, content=file.content))
+def without_file(outgoing: Outgoing) -> Outgoing:
+    """Where no file can be sent: its name and what stands in it as words."""
+    file = outgoing.file
+    if file is None:
+        return outgoing
+    words = lines(outgoing.words, text("wecom.file", name=file.name, content=file.content))
+    return outgoing.model_copy(update={"words": words, "file": None})
 
 
 def changed(outgoing: Outgoing, reader: Reader) -> Json | None:
@@ -223,7 +232,7 @@ def group(words: Words | None, card: Card | None, reader: Reader, bot: str) -> t
 
     `bot` is the name by which it has to be mentioned.
     """
-    parts = [_markdown(reader.spans(part)) for part in plain.parts_of(words, None)]
+    parts = [_markdown(_called(reader.spans(part), bot)) for part in plain.parts_of(words, None)]
     if card is not None:
         parts.append(f"**{_marked(_line(plain.flat(card.title, reader)))}**")
         shown = card.model_copy(update={"title": text("said", words="")})
@@ -253,6 +262,14 @@ def _people(parts: Iterable[Words], reader: Reader) -> list[str]:
     spans = (span for part in parts for span in reader.spans(part))
     ids = (span.user_id for span in spans if span.kind == "mention" and span.user_id)
     return list(dict.fromkeys(ids))
+
+
+def _called(spans: Sequence[Span], bot: str) -> list[Span]:
+    """Where we write "@me", people have to type our name."""
+    return [
+        one._replace(text=_ME.sub(f"@{bot} ", one.text)) if one.kind == "ours" and bot else one
+        for one in spans
+    ]
 
 
 def as_markdown(texts: Iterable[str]) -> tuple[str, ...]:

@@ -149,3 +149,13 @@ def told_ip(errmsg: str) -> str | None:
         return str(ipaddress.ip_address(found[1].rstrip(".:") or found[1]))
     except ValueError:
         return None
+
+
+def says_nobody(why: str) -> bool:
+    """Whether a failure's reason is that there is nobody of this name, or not in sight."""
+    return why == INVALID_USER or (why.isdigit() and kind_of(int(why)) is Kind.UNREACHABLE)
+
+
+def says_no_group(why: str) -> bool:
+    """Whether it is that the aibot, or a group robot, has no such chat."""
+    return why.isdigit() and kind_of(int(why)) is Kind.GONE_GROUP

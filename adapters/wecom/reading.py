@@ -26,11 +26,13 @@ _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_@.-]{0,99}", re.ASCII)
 # letters count as they are.
 _OPEN = re.compile(r"wo[A-Za-z0-9_-]{30}", re.ASCII)
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
-# A query's short id, where a title begins with what it is about.
+# A query's short id.
 _ABOUT = re.compile(r"(?<![A-Za-z0-9])Q[1-9][0-9]{0,17}(?![0-9])", re.ASCII)
 # Spaces that WeCom's clients put behind a mention.
 _SPACES = re.compile("[\u00a0\u2005\u3000]")
 _LONGEST_KEY = 200
+# Characters by which messages are told apart; a quotation may be cut.
+_TOLD_APART = 60
 _LONGEST_NAME = 200
 
 
@@ -98,18 +100,28 @@ def moment_of(seconds: str, received_at: datetime) -> datetime:
 def key_of(*parts: str) -> str:
     """The event's key; a long one is shortened, and stays unique."""
     key = ":".join(parts)
-    if len(key) <= _LONGEST_KEY:
-        return key
-    return f"{parts[0]}:{parts[1]}:{hashlib.sha256(key.encode()).hexdigest()}"
+    return key if len(key) <= _LONGEST_KEY else sealed_key_of(*parts)
+
+
+def sealed_key_of(way: str, kind: str, *told: str) -> str:
+    """The same of what must not be read in it: keys stand in logs and exports, and a button may
+    carry what somebody said, or bring the right to change a card.
+    """
+    return f"{way}:{kind}:{hashlib.sha256(chr(31).join(told).encode()).hexdigest()}"
 
 
 def handle_of(chat_id: str, words: str) -> str:
-    """How a message in a chat is known when somebody quotes it: WeCom gives a quotation's words
-    and no number, so a message goes by the query that its first line names; "" where none is.
+    """How a message in a chat is known when somebody quotes it; "" for one that no query is known
+    by.
+
+    WeCom gives a quotation's words and no number. So a message goes by how it begins, signs and
+    blanks apart, which is all that may change on the way; and only one that names one query, for
+    of several nobody knows which is meant.
     """
-    first = words.strip().partition("\n")[0]
-    found = _ABOUT.findall(first)
-    return f"{chat_id}:{found[0]}" if len(set(found)) == 1 else ""
+    if len(set(_ABOUT.findall(words))) != 1:
+        return ""
+    begins = "".join(one for one in words if one.isalnum())[:_TOLD_APART]
+    return f"{chat_id}:{hashlib.sha256(begins.encode()).hexdigest()[:32]}"
 
 
 # --- the numbers of cards ------------------------------------------------------------------------

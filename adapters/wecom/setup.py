@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bot.messages import Locale
+
 LEAD = "wecom.bot"
 """What the one process does that holds the aibot's connection."""
 
@@ -45,3 +47,5 @@ class Setup:
     bot: LongConnection | Callback | None = None
     bot_name: str = "班长"
     webhooks: dict[str, str] = field(default_factory=dict, repr=False)
+    locale: Locale = "zh_CN"
+    """What somebody reads of whom nothing is known."""

@@ -92,6 +92,7 @@ class BotSocket:
         *,
         lead: Callable[[], Awaitable[bool]],
         alarm: Callable[[str], Awaitable[None]],
+        connected: Callable[[], None] = lambda: None,
         timings: Timings | None = None,
         connect: Connect | None = None,
     ) -> None:
@@ -99,6 +100,7 @@ class BotSocket:
         self._credentials: Json = {"bot_id": bot_id, "secret": secret}
         self._lead = lead
         self._alarm = alarm
+        self._connected = connected
         self._timings = timings or Timings()
         self._web = WebSockets()
         self._connect: Connect = connect or self._web
@@ -261,6 +263,7 @@ class BotSocket:
         self._line, self._alone_since = line, None
         self._told.discard(BOT_REFUSED)
         log.info("the aibot's WebSocket is subscribed")
+        self._connected()
 
     async def _after_failure(self, error: Exception) -> float:
         """No line came about."""

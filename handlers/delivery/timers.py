@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.messages import Address, Button, Card, Send, Text, Tick, ToPerson, text
+from bot.messages import Address, Button, Card, Mention, Send, Text, Tick, ToHome, ToPerson, text
 from storage.tables.people import Person
 from storage.uow import UnitOfWork
 
+# A platform lets the bot write only to who has written to it.
+NOT_SPOKEN = "not_spoken"
 # What platforms' codes mean to people, and what they can do about it.
 BECAUSE = {
     "slack": frozenset(
@@ -44,6 +46,7 @@ BECAUSE = {
             "invaliduser",
             "no_group_transport",
             "no_person_transport",
+            "not_spoken",
             "unlicensed",
         }
     ),
@@ -56,6 +59,7 @@ def tell_dead(tick: Tick, uow: UnitOfWork) -> None:
     """
     number = int(tick.subject[1:])
     row = uow.outbox.get(number)
+    _ask_to_write_first(tick, uow, number)
     directly = uow.outbox.said_to(number)
     if row is None or (row.state not in ("dead", "unknown") and directly is None):
         return
@@ -83,6 +87,24 @@ def tell_dead(tick: Tick, uow: UnitOfWork) -> None:
             Send(to=ToPerson(person_id=person.id), key=told, card=card, priority="reminder"),
             tick.now,
         )
+
+
+def _ask_to_write_first(tick: Tick, uow: UnitOfWork, number: int) -> None:
+    """Who has to write to the bot before it may write to them reads in the team's home that they
+    should: what it wanted to say is not said there, and stays to be sent again.
+    """
+    row, address = uow.outbox.get(number), uow.outbox.address_of(number)
+    if row is None or row.error != NOT_SPOKEN or address is None or address.kind != "person":
+        return
+    person = uow.people.find(address.platform, address.id)
+    if person is None:
+        return
+    mention = Mention(person_id=person.id, name=person.name)
+    for team_id in uow.people.team_ids(person.id) or [uow.teams.first().id]:
+        # Once a day: who does not do it at once is reminded by their colleagues.
+        key = f"write-first/{person.id}/{team_id}/{tick.now:%Y%m%d}"
+        words = text("delivery.write_first", person=mention, id=f"M{number}")
+        uow.outbox.put(Send(to=ToHome(team_id=team_id), key=key, words=words), tick.now)
 
 
 def _retry_button(number: int) -> Button:

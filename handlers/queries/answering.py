@@ -29,7 +29,7 @@ class Said:
 def answer(said: Said, uow: UnitOfWork, query: Query, *, resolving: bool) -> Address:
     """A human's words go to the asker, and nothing is owed any more. Returns where they read."""
     entry = uow.queries.note(query.id, "reply", said.person.id, said.words, said.at)
-    nothing_is_owed(said, query)
+    nothing_is_owed(said, uow, query)
     place = Address.model_validate(query.asked_in)
     if not resolving:
         show_answered(said, uow, query, entry.id, told_in=place)
@@ -48,18 +48,18 @@ def answered_here(said: Said, uow: UnitOfWork, query: Query) -> None:
     note_evidence(uow, said.person.id, said.at)
     owed = query.waiting_since is not None
     entry = uow.queries.note(query.id, "reply", said.person.id, said.words, said.at)
-    nothing_is_owed(said, query)
+    nothing_is_owed(said, uow, query)
     if owed:
         show_answered(said, uow, query, entry.id, told_in=said.place)
 
 
-def nothing_is_owed(said: Said, query: Query) -> None:
+def nothing_is_owed(said: Said, uow: UnitOfWork, query: Query) -> None:
     """Somebody has answered; without an owner it is theirs now."""
     query.first_reply_at = query.first_reply_at or max(said.at, query.opened_at)
     if query.owner_id is None:
         query.owner_id, query.claimed_at = said.person.id, said.now
     if query.state != "resolved":
-        end_target(query, "answered")
+        end_target(uow, query, "answered")
 
 
 def show_answered(

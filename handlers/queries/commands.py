@@ -143,7 +143,7 @@ def replied(request: Request, uow: UnitOfWork) -> Answer:
         raise Refused("queries.not_by_asker", id=short_id(query))
     said = _said(request, "note", "queries.empty_note")
     entry = uow.queries.note(query.id, "declared", said.person.id, said.words, said.at)
-    nothing_is_owed(said, query)
+    nothing_is_owed(said, uow, query)
     show_answered(said, uow, query, entry.id)
     return Answer(words=text("queries.declared", id=short_id(query)))
 
@@ -238,7 +238,7 @@ def resolve(request: Request, uow: UnitOfWork) -> Answer:
     entry = uow.queries.note(
         query.id, "resolve", request.person.id, words if by_asker else "", request.at
     )
-    end_target(query, "resolved")
+    end_target(uow, query, "resolved")
     query.resolved_at = request.now
     line = text("queries.line.resolved", id=short_id(query), person=request.person.name)
     place = Address.model_validate(query.asked_in)

@@ -156,8 +156,11 @@ def start_target(uow: UnitOfWork, query: Query, at: datetime) -> None:
     _arm(uow, query)
 
 
-def end_target(query: Query, state: str) -> None:
-    """Nothing is owed: every timer of the target looks again and finds this."""
+def end_target(uow: UnitOfWork, query: Query, state: str) -> None:
+    """Nothing is owed: every timer of the target looks again and finds this, and what was written
+    to remind somebody and has not left yet, does not leave any more.
+    """
+    uow.outbox.withdraw(f"{notices.subject(query)}/", "reminder")
     query.state, query.waiting_since, query.muted_until = state, None, None
 
 

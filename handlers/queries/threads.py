@@ -177,15 +177,16 @@ def heard(signal: Signal, uow: UnitOfWork) -> Answer | None:
     """
     number = query_above(signal.event, uow)
     query = look_up(uow, number) if number is not None else None
+    quoted = bool(signal.event.quoted)
     if query is None or not rules.says_something(signal.words) or signal.is_courtesy:
-        return None
+        return Answer(words=text("usage.courtesy"), private=True) if quoted else None
     said = Said(signal.person, signal.words, signal.place, signal.event.at, signal.now)
-    quoted = signal.event.addressed and signal.event.chat.thread is None
     if signal.person.id == query.asker_id:
         more = _more(said, uow, query)
         return more or (Answer(words=added(said, query)) if quoted else None)
     if not uow.people.roles(signal.person.id, query.team_id):
-        return None
+        others = text("queries.quoted_by_others", id=short_id(query))
+        return Answer(words=others, private=True) if quoted else None
     if quoted:
         return _reply_by_quoting(said, uow, query)
     if notices.is_read_at(query, signal.place):

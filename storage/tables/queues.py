@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
-    Boolean,
     Column,
     Index,
     Integer,
@@ -37,7 +36,7 @@ outbox = Table(
     "outbox",
     Base.metadata,
     Column("id", Number, primary_key=True),
-    # The queue this message stands in: "platform:kind:id".
+    # The queue this message stands in: "platform:kind:id"; what rings phones has one of its own.
     Column("address", String(300), nullable=False),
     # UNIQUE: nothing is said twice. A message to several homes has "name@platform".
     Column("key", String(200), nullable=False),
@@ -51,8 +50,8 @@ outbox = Table(
     # pending, sending, sent, unknown, dead, superseded (a newer edit took its place)
     Column("state", String(10), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
-    # Set when an attempt ended with nobody knowing whether it was taken.
-    Column("uncertain", Boolean, nullable=False, default=False),
+    # How many attempts ended with nobody knowing whether it was taken.
+    Column("doubts", Integer, nullable=False, default=0, server_default="0"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("sent_at", UtcDateTime),
     Column("handle", String(300)),

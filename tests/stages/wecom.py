@@ -124,7 +124,8 @@ class WecomStage(TypingStage):
 
     def rest_is_over(self) -> None:
         """A real clock would have gone on: the app may be tried again."""
-        self.wecom.posting.rest_is_over()
+        assert self.wecom.posting.app is not None
+        self.wecom.posting.app.rest_is_over()
 
     async def disconnected(self) -> None:
         """The aibot's connection is gone, and an alarm about it waits for its tick."""

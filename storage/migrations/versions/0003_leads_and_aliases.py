@@ -1,4 +1,5 @@
-"""Who does what only one process may do, and the second names of people.
+"""Who does what only one process may do, the second names of people, and how often it was in doubt
+whether a message was taken.
 
 Revision ID: 0003
 Revises: 0002
@@ -27,8 +28,16 @@ def upgrade() -> None:
         "identities",
         sa.Column("alias", sa.String(length=200), nullable=False, server_default=""),
     )
+    op.add_column("outbox", sa.Column("doubts", sa.Integer(), nullable=False, server_default="0"))
+    op.execute("UPDATE outbox SET doubts = 1 WHERE uncertain")
+    op.drop_column("outbox", "uncertain")
 
 
 def downgrade() -> None:
+    op.add_column(
+        "outbox", sa.Column("uncertain", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+    op.execute("UPDATE outbox SET uncertain = (doubts > 0)")
+    op.drop_column("outbox", "doubts")
     op.drop_column("identities", "alias")
     op.drop_table("leads")
