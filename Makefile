@@ -21,7 +21,7 @@ test: .venv/.dev ## all tests, and the coverage they must reach; ARGS="tests/tes
 		echo "!!! Get it with 'apt-get install chromium', or set BANZHANG_CHROMIUM to a Chromium or Chrome."; \
 	fi
 	@echo "== tests"
-	@$(BIN)/python -m pytest -p tests.no_skips -n $(WORKERS) --dist loadscope --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -p tests.no_skips -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 check: style types arrows dependencies words ## all that can be judged without running the bot
 

@@ -500,6 +500,12 @@ async def test_an_aibot_by_callback(office: Office) -> None:
     assert "`@班长 帮助`" in found
 
 
+async def test_group_robots_without_an_aibot_have_no_group(office: Office) -> None:
+    office.setup = replace(office.setup, bot=None)
+    found = [one.sentence for one in await office.examined(homes=()) if not one.fine]
+    assert any("have nothing to say" in one for one in found)
+
+
 async def test_no_aibot(office: Office) -> None:
     office.setup = replace(office.setup, bot=None)
     found = await office.advice(teams=("早班", "晚班"))

@@ -40,6 +40,9 @@ async def examine(
     findings = await _bot(setup, checkup, connect)
     for team, key in setup.webhooks.items():
         findings.append(await _robot(team, key, api, setup.api_url))
+    if setup.webhooks and setup.bot is None and not checkup.homes:
+        findings.append(_robots_alone())
+    for team, key in setup.webhooks.items():
         findings += _team_of_robot(team, key, checkup, robot_of)
     findings += _groups(setup, checkup, robot_of)
     return findings
@@ -209,6 +212,15 @@ async def _robot(team: str, key: str, api: WecomApi, api_url: str) -> Finding:
     except DeliveryFailed as failed:
         return Finding(False, f"Group robot of {team}: {why_not(failed, api_url)}")
     return Finding(True, f"The group robot of {team} is there.")
+
+
+def _robots_alone() -> Finding:
+    return Finding(
+        False,
+        "The group robots of WECOM_WEBHOOKS have nothing to say: they speak in a team's home, and a"
+        " group becomes one by `team here` to the aibot, of which none is set (WECOM_BOT_ID and"
+        " WECOM_BOT_SECRET).",
+    )
 
 
 def _team_of_robot(team: str, key: str, checkup: Checkup, robot_of: RobotOf) -> Iterator[Finding]:
