@@ -351,7 +351,7 @@ def test_a_cut_makes_no_sign_of_what_was_none(said_: str, sign: str, before: int
         check_markdown(one)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(CARDS, READERS)
 def test_every_button_can_be_pressed_or_typed(card: Card, reader: Reader) -> None:
     shown = encode.direct(outgoing(None, card), reader)
