@@ -4,13 +4,11 @@ whether the bot is in the teams' channels. Each finding names the page and the b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from adapters.clocks import clock
 from adapters.contract import Checkup, DeliveryFailed, Finding, Home
 from adapters.slack.api import BAD_TOKEN, SlackApi, SlackRefused, Told
 from adapters.slack.manifest import scopes
@@ -18,8 +16,6 @@ from adapters.slack.socket import NEEDS_A_PERSON, opened_url
 
 APP = "api.slack.com/apps, your app"
 LATER = "Try again in a while; slack-status.com says whether Slack itself is in trouble."
-# Slack refuses, and so do we, what is signed more than five minutes apart.
-APART = 60
 # How events begin their keys, and where Slack switches them on.
 HEARD = {
     "command": "slash commands",
@@ -42,7 +38,7 @@ async def examine(api: SlackApi, checkup: Checkup, *, by_socket: bool) -> list[F
     who, where = told.body.get("user", "?"), told.body.get("team", "?")
     findings = [Finding(True, f"Slack takes the token: the bot is {who} in {where}.")]
     findings.append(_scopes(told))
-    findings += _clock(told, checkup.now)
+    findings += clock(told.headers, checkup.now, "Slack", "request")
     if by_socket:
         findings.append(await _socket(api))
     else:
@@ -70,23 +66,6 @@ def _scopes(told: Told) -> Finding:
         f"Scopes are missing: {', '.join(missing)}. Add them at {APP}, OAuth & Permissions, Bot"
         " Token Scopes (or paste the output of `banzhang slack manifest` under App Manifest), then"
         " press Reinstall to Workspace.",
-    )
-
-
-def _clock(told: Told, now: datetime) -> Iterator[Finding]:
-    try:
-        theirs = parsedate_to_datetime(told.headers.get("date", ""))
-    except ValueError:
-        return
-    apart = int((now - theirs.astimezone(UTC)).total_seconds())
-    if abs(apart) <= APART:
-        yield Finding(True, "This machine's clock and Slack's agree.")
-        return
-    ahead = "ahead of" if apart > 0 else "behind"
-    yield Finding(
-        False,
-        f"This machine's clock is {abs(apart)} s {ahead} Slack's; from 300 s on every request is"
-        " refused. Switch time synchronisation on: timedatectl set-ntp true.",
     )
 
 

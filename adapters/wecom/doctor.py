@@ -8,21 +8,18 @@ Only what changes nothing and says nothing to anybody is called.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
+from adapters.clocks import clock
 from adapters.contract import Checkup, DeliveryFailed, Finding, ReaderFor
 from adapters.reading import Json
 from adapters.wecom import doctor_groups, menu
-from adapters.wecom.api import Told, WecomApi, WecomRefused
+from adapters.wecom.api import WecomApi, WecomRefused
 from adapters.wecom.console import APP, OFF, UNTRUSTED, address, came_in, why_not
 from adapters.wecom.line import Connect
 from adapters.wecom.reading import display_name
 from adapters.wecom.setup import App, Setup
 from bot.messages import LOCALES, Locale, Words
 
-# WeCom's callbacks are refused from five minutes on.
-APART = 60
 NO_MENU = 46003  # https://developer.work.weixin.qq.com/document/path/90313
 
 # How the keys of the app's events go on behind "app:", see decode.py.
@@ -62,7 +59,7 @@ async def _app(
         told = await api.ask("agent/get", query={"agentid": app.agent_id}, quietly=True)
     except (WecomRefused, DeliveryFailed) as error:
         return [Finding(False, why_not(error, setup.api_url)), _called(checkup, ())]
-    findings = [*_agent(told.body), *_clock(told, checkup.now)]
+    findings = [*_agent(told.body), *clock(told.headers, checkup.now, "WeCom", "callback")]
     try:
         findings.append(_called(checkup, await _addresses(api)))
         findings.append(await _menu(app, api, checkup, reader_for))
@@ -86,23 +83,6 @@ def _agent(told: Json) -> Iterator[Finding]:
 
 def _listed(holder: object, name: str) -> bool:
     return isinstance(holder, dict) and bool(holder.get(name))
-
-
-def _clock(told: Told, now: datetime) -> Iterator[Finding]:
-    try:
-        theirs = parsedate_to_datetime(told.headers.get("date", ""))
-    except ValueError:
-        return
-    apart = int((now - theirs.astimezone(UTC)).total_seconds())
-    if abs(apart) <= APART:
-        yield Finding(True, "This machine's clock and WeCom's agree.")
-        return
-    ahead = "ahead of" if apart > 0 else "behind"
-    yield Finding(
-        False,
-        f"This machine's clock is {abs(apart)} s {ahead} WeCom's; from 300 s on every callback is"
-        " refused. Switch time synchronisation on: timedatectl set-ntp true.",
-    )
 
 
 # https://developer.work.weixin.qq.com/document/path/92521
