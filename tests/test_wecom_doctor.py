@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 import handlers
+from adapters.clocks import clock
 from adapters.contract import Checkup, Finding, Home
-from adapters.wecom import doctor, doctor_groups
+from adapters.wecom import doctor_groups
 from adapters.wecom.adapter import WecomAdapter
-from adapters.wecom.api import Told
 from adapters.wecom.line import Connect, Wire
 from adapters.wecom.reading import NAME
 from adapters.wecom.setup import LEAD, App, Callback, LongConnection, Setup
@@ -318,9 +318,9 @@ async def test_a_clock_that_is_a_little_wrong(office: Office) -> None:
     assert await office.is_green()
 
 
-async def test_a_clock_that_nobody_tells(office: Office) -> None:
-    told = Told({}, {"date": "soon"})
-    assert list(doctor._clock(told, now())) == []
+@pytest.mark.parametrize("headers", [{"date": "soon"}, {}])
+def test_a_clock_that_nobody_tells(headers: dict[str, str]) -> None:
+    assert list(clock(headers, now(), "WeCom", "callback")) == []
 
 
 # --- the callback address -------------------------------------------------------------------------
