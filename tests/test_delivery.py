@@ -196,3 +196,12 @@ def test_whom_nobody_can_reach_directly_either_may_be_answered_again(town: Town)
     lose_in_group(town)
     assert "M1" in town.press("周经理", "retry", on="M1")
     assert any("请看排班" in line for line in town.group())
+
+
+def test_of_a_message_that_is_forgotten_nobody_is_told(town: Town) -> None:
+    with town.uow() as uow:
+        uow.timers.arm("message.dead", "M999", "tell", town.now)
+    town.wait(minutes=1)
+    with town.uow() as uow:
+        assert not uow.timers.waits("message.dead")
+    assert town.reads("周经理") == []

@@ -59,7 +59,7 @@ def tell_dead(tick: Tick, uow: UnitOfWork) -> None:
     """
     number = int(tick.subject[1:])
     row = uow.outbox.get(number)
-    _ask_to_write_first(tick, uow, number)
+    _ask_to_write_first(tick, uow, row)
     directly = uow.outbox.said_to(number)
     if row is None or (row.state not in ("dead", "unknown") and directly is None):
         return
@@ -89,12 +89,14 @@ def tell_dead(tick: Tick, uow: UnitOfWork) -> None:
         )
 
 
-def _ask_to_write_first(tick: Tick, uow: UnitOfWork, number: int) -> None:
+def _ask_to_write_first(tick: Tick, uow: UnitOfWork, row: Any) -> None:
     """Who has to write to the bot before it may write to them reads in the team's home that they
     should: what it wanted to say is not said there, and stays to be sent again.
     """
-    row, address = uow.outbox.get(number), uow.outbox.address_of(number)
-    if row is None or row.error != NOT_SPOKEN or address is None or address.kind != "person":
+    if row is None or row.error != NOT_SPOKEN:
+        return
+    address = uow.outbox.address_of(row.id)
+    if address is None or address.kind != "person":
         return
     person = uow.people.find(address.platform, address.id)
     if person is None:
@@ -103,7 +105,7 @@ def _ask_to_write_first(tick: Tick, uow: UnitOfWork, number: int) -> None:
     for team_id in uow.people.team_ids(person.id) or [uow.teams.first().id]:
         # Once a day: who does not do it at once is reminded by their colleagues.
         key = f"write-first/{person.id}/{team_id}/{tick.now:%Y%m%d}"
-        words = text("delivery.write_first", person=mention, id=f"M{number}")
+        words = text("delivery.write_first", person=mention, id=f"M{row.id}")
         uow.outbox.put(Send(to=ToHome(team_id=team_id), key=key, words=words), tick.now)
 
 
