@@ -170,8 +170,7 @@ def doctor() -> None:
     settings = read_settings()
     clock = WallClock()
     adapters = make_adapters(settings, clock)
-    verbs = frozenset(command.name for command in handlers.COMMANDS)
-    findings = asyncio.run(operations.check_up(settings, adapters, clock.now(), verbs))
+    findings = asyncio.run(operations.check_up(settings, adapters, clock.now(), handlers.NAMES))
     for one in findings:
         mark = "[yellow]![/yellow]" if one.advice else "[green]✓[/green]"
         out.print(mark if one.fine else "[red]✗[/red]", end=" ")

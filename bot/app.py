@@ -68,8 +68,7 @@ def slack_manifest(locale: Locale, url: str | None) -> tuple[str, str]:
     from adapters.slack import manifest
 
     reader = reader_for(locale, "UTC", datetime.now(UTC))
-    verbs = {command.name for command in handlers.COMMANDS}
-    made = manifest.manifest(reader.plain, verbs, url)
+    made = manifest.manifest(reader.plain, handlers.NAMES, url)
     return manifest.one_click(made), manifest.dumped(made)
 
 
@@ -78,7 +77,7 @@ def wecom_menu(locale: Locale) -> dict[str, Any]:
     from adapters.wecom import menu
 
     reader = reader_for(locale, "UTC", datetime.now(UTC))
-    return menu.menu(reader.plain, frozenset(command.name for command in handlers.COMMANDS))
+    return menu.menu(reader.plain, handlers.NAMES)
 
 
 async def push_wecom_menu(settings: Settings, clock: Clock) -> str:

@@ -7,6 +7,8 @@ platform.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, NamedTuple, Protocol, get_args
@@ -29,6 +31,8 @@ ROLES: tuple[Role, ...] = get_args(Role)
 # Decoders put a mention into a text as OPEN + index + CLOSE; both are private-use characters, which
 # `without_marks` removes from what people type, so nobody can forge one.
 MENTION_OPEN, MENTION_CLOSE = "\ue000", "\ue001"
+
+_QUERY_ID = re.compile(r"(?<![A-Za-z0-9])Q[1-9][0-9]{0,17}(?![0-9])", re.ASCII)
 
 
 class Model(BaseModel):
@@ -419,6 +423,16 @@ def without_marks(typed: str) -> str:
         if character not in (MENTION_OPEN, MENTION_CLOSE)
         and (character >= " " or character in "\n\t")
     )
+
+
+def plain_name(name: str) -> str:
+    """A team's name as it is compared: capitals, widths and spaces are as one likes."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def query_ids(words: str) -> frozenset[str]:
+    """The short ids of queries that stand in somebody's words: "Q7"."""
+    return frozenset(_QUERY_ID.findall(words))
 
 
 def mention_mark(index: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -34,6 +33,7 @@ from bot.messages import (
     Words,
     known_locale,
     lines,
+    query_ids,
     text,
 )
 from bot.verbs import Match, Verbs
@@ -44,7 +44,6 @@ from storage.uow import UnitOfWork
 
 CANCEL_WORDS = frozenset(("cancel", "取消", "算了"))
 LONGEST_BUTTON_TEXT = 600
-QUERY_ID = re.compile(r"(?<![A-Za-z0-9])Q[1-9]\d{0,17}(?!\d)", re.ASCII)
 HEARD = "heard"
 """The signal of talk in a thread that is not said to the bot."""
 
@@ -367,10 +366,10 @@ class Router:
 
     def _unknown(self, line: str, event: Event, sender: Sender) -> Routed:
         typed = expand(line, event)
-        ids = set(QUERY_ID.findall(event.quoted))
+        ids = query_ids(event.quoted)
         if len(ids) == 1 and any(character.isalnum() for character in typed):
             # Perhaps a question, perhaps the first quarter: nobody is answered by a guess.
-            return _say("usage.quoted", id=ids.pop(), words=typed[:200])
+            return _say("usage.quoted", id=next(iter(ids)), words=typed[:200])
         if not any(character.isalnum() for character in typed):
             return _say("usage.empty")
         if is_courtesy(typed):

@@ -209,6 +209,9 @@ SIGNALS: Mapping[str, Listener] = {
     "invited": Listener(teams.is_new_here, EVERYBODY, teams.invited),
 }
 
+NAMES: frozenset[str] = frozenset(command.name for command in COMMANDS)
+"""What menus, manifests and the doctor may offer."""
+
 TIMERS: dict[str, TimerHandler] = {
     "session.overlong": attendance_timers.overlong,
     "session.confirm": attendance_timers.ask_to_confirm,

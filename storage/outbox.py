@@ -199,7 +199,12 @@ class Outbox:
             team = self._teams.get(send.to.team_id)
             added = [
                 self._add(
-                    send, f"{send.key}@{home.platform}", home, *self._recipients.reads(team), now
+                    send,
+                    f"{send.key}@{home.platform}",
+                    home,
+                    *self._recipients.reads(team),
+                    now,
+                    home_of=team.name,
                 )
                 for home in self._teams.homes(team.id)
                 if not send.rings or self._rings(home.platform, team.name)
@@ -235,6 +240,7 @@ class Outbox:
         zone: str,
         now: datetime,
         edits_id: int | None = None,
+        home_of: str | None = None,
     ) -> bool:
         lost = address is None
         if address is None:
@@ -252,7 +258,7 @@ class Outbox:
             "key": key,
             # The rows of a page are found by whose it is.
             "name": queue if is_page else send.key,
-            "body": self._cipher.seal(self._addressed(send, address).model_dump_json()),
+            "body": self._cipher.seal(self._addressed(send, address, home_of).model_dump_json()),
             "locale": locale,
             "zone": zone,
             "priority": PRIORITIES[send.priority],
@@ -272,11 +278,15 @@ class Outbox:
             self._ready(queue, PRIORITIES[send.priority], now)
         return True
 
-    def _addressed(self, send: Send, address: Address) -> Body:
-        """What goes to an address, with each mention's account on its platform."""
+    def _addressed(self, send: Send, address: Address, home_of: str | None) -> Body:
+        """What goes to an address, with each mention's account on its platform.
+
+        `home_of`: the team whose home it is, where that is known already.
+        """
         words, card = self._recipients.for_platform(send.words, send.card, address.platform)
         page = send.page and self._recipients.page(send.page, address.platform)
-        home = address.kind == "group" and self._teams.home_of(address.platform, address.id)
+        if home_of is None and address.kind == "group":
+            home_of = self._teams.home_of(address.platform, address.id)
         return Body(
             address=address,
             words=words,
@@ -284,7 +294,7 @@ class Outbox:
             page=page,
             file=send.file,
             or_else=send.or_else,
-            team=home or "",
+            team=home_of or "",
             rings=send.rings,
         )
 

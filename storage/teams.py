@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from bot.messages import Address
+from bot.messages import Address, plain_name
 from storage.tables.people import Membership, Person
 from storage.tables.teams import BoundGroup, Team
 from storage.upsert import insert_into
@@ -82,8 +81,8 @@ class Teams:
 
     def named(self, name: str) -> Team | None:
         """The team of this name; capitals and spaces are as one likes."""
-        wanted = _plain(name)
-        return next((team for team in self.all() if _plain(team.name) == wanted), None)
+        wanted = plain_name(name)
+        return next((team for team in self.all() if plain_name(team.name) == wanted), None)
 
     def add(self, name: str, locale: str, zone: str, now: datetime) -> Team:
         """A new team. Raises ValueError when there is one of this name."""
@@ -155,7 +154,3 @@ class Teams:
         """The team's home group on each platform that has one."""
         rows = self.home_groups(team_id)
         return [Address(platform=row.platform, kind="group", id=row.chat_id) for row in rows]
-
-
-def _plain(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -18,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ import aiohttp
 from adapters.contract import DeliveryFailed, Rejected
 from adapters.reading import read_object
 from adapters.slack.api import SlackRefused
+from adapters.waits import doubled, spread
 
 log = logging.getLogger(__name__)
 
@@ -217,11 +217,11 @@ class SocketMode:
             log.info("Socket Mode connection %d is to be replaced: %s", line.number, line.why)
             brief = brief + 1 if self._now() - began < self._timings.settled else 0
             if brief:
-                await asyncio.sleep(_spread(self._pause(brief)))
+                await asyncio.sleep(spread(self._pause(brief)))
 
     def _pause(self, times: int) -> float:
         """Seconds, doubling, until what has failed so many times is tried again."""
-        return min(self._timings.longest_wait, self._timings.first_wait * 2.0 ** min(times - 1, 10))
+        return doubled(self._timings.first_wait, self._timings.longest_wait, times)
 
     def _after_failure(self, error: Exception, failures: int) -> float:
         """Seconds to wait before the next try."""
@@ -232,7 +232,7 @@ class SocketMode:
                 wait = self._timings.refused_wait
             wait = error.after or wait
         log.warning("Socket Mode does not connect: %s; again in %.0f s", self._why, wait)
-        return _spread(wait)
+        return spread(wait)
 
     async def _connect(self) -> Line:
         """A line that has said hello. Raises what went wrong."""
@@ -394,11 +394,6 @@ def _parsed(text: str) -> Json | None:
         return read_object(text)
     except (ValueError, RecursionError):
         return None
-
-
-def _spread(seconds: float) -> float:
-    """Not all at the same moment, and never sooner than that."""
-    return seconds * random.uniform(1.0, 1.25)  # noqa: S311 - spreading load, not a secret
 
 
 async def opened_url(ask: Callable[[str, Json], Awaitable[Json]]) -> str:

@@ -45,7 +45,7 @@ from adapters.wecom.progress import Progress
 from adapters.wecom.reading import BOT, NAME
 from adapters.wecom.setup import LEAD, Callback, LongConnection, Setup
 from adapters.wecom.socket import BotSocket, Timings
-from bot.messages import Address, Event, Outgoing, Reader, Reply, text
+from bot.messages import Address, Answer, Event, Outgoing, Reader, Reply, text
 
 log = logging.getLogger(__name__)
 
@@ -284,19 +284,20 @@ class WecomAdapter:
         return decode.carries_answer(event) and self._response(reply) is not None
 
     def _response(self, reply: Reply) -> str | None:
-        answer = reply.answer
-        if answer is None or (answer.words is None and answer.card is None):
+        answer = _said(reply)
+        if answer is None:
             return None
-        reader = self._reader_for(reply.locale, reply.zone, reply.at)
-        return encode.response(answer.words, answer.card, reader)
+        return encode.response(answer.words, answer.card, self._reader_of(reply))
 
     def _markdown(self, event: Event, reply: Reply) -> str | None:
-        answer = reply.answer
-        if answer is None or (answer.words is None and answer.card is None):
+        answer = _said(reply)
+        if answer is None:
             return None
-        reader = self._reader_for(reply.locale, reply.zone, reply.at)
         call = self.setup.bot_name if event.chat.kind == "group" else ""
-        return encode.group(answer.words, answer.card, reader, call)[0]
+        return encode.group(answer.words, answer.card, self._reader_of(reply), call)[0]
+
+    def _reader_of(self, reply: Reply) -> Reader:
+        return self._reader_for(reply.locale, reply.zone, reply.at)
 
     # --- out ---------------------------------------------------------------------------------
 
@@ -360,3 +361,9 @@ class WecomAdapter:
             )
         finally:
             await self._web.close()
+
+
+def _said(reply: Reply) -> Answer | None:
+    """The answer, where it says anything."""
+    answer = reply.answer
+    return answer if answer is not None and (answer.words or answer.card) else None

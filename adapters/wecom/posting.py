@@ -8,7 +8,6 @@ three can do what the others can: https://developer.work.weixin.qq.com/document/
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from adapters.wecom.errcodes import failure, says_no_group
 from adapters.wecom.limits import WEBHOOK, Windows
 from adapters.wecom.progress import Progress
 from adapters.wecom.reading import BOT_THREAD, handle_of
-from bot.messages import Outgoing, Reader
+from bot.messages import Outgoing, Reader, plain_name
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +50,14 @@ class Posting:
         self.app = app
         self.bot = bot
         self._robots = robots
-        self._webhooks = {_plain(team): key for team, key in webhooks.items()}
+        self._webhooks = {plain_name(team): key for team, key in webhooks.items()}
         self._bot_name = bot_name
         self._windows = windows
         self._progress = progress
 
     def webhook_of(self, team: str) -> str | None:
         """The key of a team's group robot; capitals and spaces are as one likes."""
-        return self._webhooks.get(_plain(team)) if team else None
+        return self._webhooks.get(plain_name(team)) if team else None
 
     async def send(self, outgoing: Outgoing, reader: Reader) -> str:
         """Deliver, and return a handle: what a quotation is known by, or a card is changed by."""
@@ -143,7 +142,3 @@ def _directly(outgoing: Outgoing) -> Outgoing:
     assert address.only_for is not None
     changed = {"kind": "person", "id": address.only_for, "thread": None, "only_for": None}
     return outgoing.model_copy(update={"address": address.model_copy(update=changed)})
-
-
-def _plain(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.contract import Rejected
-from bot.messages import without_marks
+from bot.messages import query_ids, without_marks
 
 NAME = "wecom"
 
@@ -26,8 +26,6 @@ _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_@.-]{0,99}", re.ASCII)
 # letters count as they are.
 _OPEN = re.compile(r"wo[A-Za-z0-9_-]{30}", re.ASCII)
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
-# A query's short id.
-_ABOUT = re.compile(r"(?<![A-Za-z0-9])Q[1-9][0-9]{0,17}(?![0-9])", re.ASCII)
 # Spaces that WeCom's clients put behind a mention.
 _SPACES = re.compile("[\u00a0\u2005\u3000]")
 _LONGEST_KEY = 200
@@ -118,7 +116,7 @@ def handle_of(chat_id: str, words: str) -> str:
     blanks apart, which is all that may change on the way; and only one that names one query, for
     of several nobody knows which is meant.
     """
-    if len(set(_ABOUT.findall(words))) != 1:
+    if len(query_ids(words)) != 1:
         return ""
     begins = "".join(one for one in words if one.isalnum())[:_TOLD_APART]
     return f"{chat_id}:{hashlib.sha256(begins.encode()).hexdigest()[:32]}"

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any
 
 from adapters.contract import DeliveryFailed
 from adapters.reading import Json, read_object
+from adapters.waits import doubled, spread
 from adapters.wecom.hands import Handle, Hands
 from adapters.wecom.line import (
     NOT_CONNECTED,
@@ -194,7 +194,7 @@ class BotSocket:
                 wait = await self._turn()
             except Exception:
                 log.exception("keeping the aibot's WebSocket failed")
-                wait = _spread(self._timings.longest_wait)
+                wait = spread(self._timings.longest_wait)
             await asyncio.sleep(wait)
 
     async def _turn(self) -> float:
@@ -269,9 +269,9 @@ class BotSocket:
         """No line came about."""
         self._failures += 1
         self._why = _reason(error)
-        wait = _spread(self._pause())
+        wait = spread(self._pause())
         if isinstance(error, BotRefused) and error.code == WRONG_SECRET:
-            wait = _spread(self._timings.refused_wait)
+            wait = spread(self._timings.refused_wait)
             await self._tell(BOT_REFUSED)
         log.warning("the aibot's WebSocket does not connect: %s; again in %.0f s", self._why, wait)
         return wait
@@ -284,7 +284,7 @@ class BotSocket:
         log.info("the aibot's WebSocket was there for %.0f s: %s", stayed, line.why)
         if line.is_kicked:
             return await self._after_kick(stayed)
-        return _spread(self._pause())
+        return spread(self._pause())
 
     async def _after_kick(self, stayed: float) -> float:
         """Another client subscribed. If it has the lead it is one of us, and all is well."""
@@ -295,7 +295,7 @@ class BotSocket:
             self._kicks = 0
             self._told.discard(BOT_KICKED)
         self._kicks += 1
-        wait = _spread(self._kicked_wait())
+        wait = spread(self._kicked_wait())
         self._not_before = _now() + wait
         log.warning("another client took the aibot's place; again in %.0f s", wait)
         await self._tell(BOT_KICKED)
@@ -303,12 +303,10 @@ class BotSocket:
 
     def _pause(self) -> float:
         """Seconds, doubling, until what has failed so many times is tried again."""
-        doublings = min(max(self._failures - 1, 0), 10)
-        return min(self._timings.longest_wait, self._timings.first_wait * 2.0**doublings)
+        return doubled(self._timings.first_wait, self._timings.longest_wait, self._failures)
 
     def _kicked_wait(self) -> float:
-        wait = self._timings.kicked_wait * 2.0 ** min(self._kicks - 1, 10)
-        return min(self._timings.longest_kicked_wait, wait)
+        return doubled(self._timings.kicked_wait, self._timings.longest_kicked_wait, self._kicks)
 
     async def _tell(self, word: str) -> None:
         """Once, until it is over; what could not be told is told the next time."""
@@ -393,11 +391,6 @@ def _reason(error: Exception) -> str:
         return str(error)
     status = getattr(error, "status", None)
     return f"{type(error).__name__} {status}" if status else type(error).__name__
-
-
-def _spread(seconds: float) -> float:
-    """Not all at the same moment, and never sooner than that."""
-    return seconds * random.uniform(1.0, 1.25)  # noqa: S311 - spreading load, not a secret
 
 
 def _now() -> float:

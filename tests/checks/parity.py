@@ -153,8 +153,7 @@ def flows(locale: Locale) -> str:
     """Every command, and how it is given on each real platform."""
     reader = reader_for(locale, "UTC", datetime.now(UTC))
     slash = {verb: command for command, verb in SLASH_COMMANDS.items() if command != ANY_VERB}
-    verbs = frozenset(command.name for command in handlers.COMMANDS)
-    tapped = dict(_tapped(wecom_menu(reader.plain, verbs)))
+    tapped = dict(_tapped(wecom_menu(reader.plain, handlers.NAMES)))
     what, in_groups = FLOW_COLUMNS[locale]
     names = NAMES[locale]
     lines = [
