@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters.contract import Adapter, ReaderFor
+from adapters.dingtalk import make_dingtalk
 from adapters.slack import make_slack
 from adapters.wecom import make_wecom
 
@@ -18,4 +19,5 @@ Make = Callable[[Any, Callable[[], datetime], ReaderFor], Adapter | None]
 PLATFORMS: Mapping[str, Make] = {
     "slack": make_slack,
     "wecom": make_wecom,
+    "dingtalk": make_dingtalk,
 }

@@ -6,11 +6,12 @@ code.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Self
 
 from pydantic import Field, ValidationError
 
-from bot.messages import Model
+from bot.messages import Button, Model
 
 
 class Carried(Model):
@@ -36,3 +37,27 @@ class Carried(Model):
 
 class Pressed(Carried):
     """What a button carries."""
+
+
+def pressed_by(button: Button) -> str:
+    """What a button is to carry."""
+    return Pressed(command=button.command, arguments=button.arguments).dumped()
+
+
+def pressable(buttons: Iterable[Button], most: int, longest: int) -> dict[str, Button]:
+    """The first `most` buttons by what they carry, which takes at most `longest` bytes; the same
+    command is no second button.
+    """
+    found: dict[str, Button] = {}
+    for button in buttons:
+        carried = pressed_by(button)
+        if len(carried.encode()) <= longest and len(found) < most:
+            found.setdefault(carried, button)
+    return found
+
+
+def left_of(buttons: Iterable[Button], there: Iterable[str]) -> list[Button]:
+    """The buttons there is no room for, each command once; `there`: what those carry that are."""
+    every = {pressed_by(one): one for one in buttons}
+    shown = frozenset(there)
+    return [button for carried, button in every.items() if carried not in shown]

@@ -32,6 +32,9 @@ class Services:
     alarm: Callable[[str], Awaitable[None]]
     """Tell the admins of a trouble that only a person can end; a word of the platform's, explained
     in the catalogues under `alarms.PLATFORM.WORD`."""
+    called: Callable[[str, Mapping[str, int]], Awaitable[Mapping[str, int]]]
+    """Add calls by kind to a month ("2026-11") in which the platform counts them; gives the month's
+    totals."""
 
 
 LEAD_SECONDS = 15.0
@@ -112,6 +115,8 @@ class Checkup:
     """All teams by name, with a home or without."""
     led: Callable[[str], bool] = lambda _what: False
     """Whether a running server has the lead in something just now."""
+    calls: Callable[[str], Mapping[str, int]] = lambda _month: {}
+    """How often the platform was called in a month, by kind."""
     heard: Callable[[str], bool] = lambda _beginning: False
     """Whether events whose keys begin like this have come in lately."""
     verbs: frozenset[str] = frozenset()

@@ -5,12 +5,14 @@ What could be pressed elsewhere stands below as the line that does the same when
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from bot.messages import Button, Card, Reader, Span, Text, Words, text
+from bot.messages import Button, Card, Outgoing, Reader, Span, Text, Words, lines, text
 
 _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
+_ME = re.compile(r"@(?:我|me) ", re.IGNORECASE)
 
 
 def flat(words: Words, reader: Reader) -> str:
@@ -63,6 +65,38 @@ def hint(buttons: Sequence[Button], reader: Reader, call: str = "") -> Text | No
 def joined(parts: Iterable[Words | None], reader: Reader) -> str:
     """The parts one below the other as plain text."""
     return "\n".join(flat(one, reader) for one in parts if one is not None)
+
+
+def called(spans: Iterable[Span], bot: str) -> list[Span]:
+    """Where we write "@me", people have to type our name; `bot` is "" where they do not."""
+    return [
+        one._replace(text=_ME.sub(f"@{bot} ", one.text)) if one.kind == "ours" and bot else one
+        for one in spans
+    ]
+
+
+def people_in(parts: Iterable[Words], reader: Reader) -> dict[str, str]:
+    """The accounts of those who are named, each once, and their names."""
+    spans = (span for part in parts for span in reader.spans(part))
+    return {one.user_id: one.text for one in spans if one.kind == "mention" and one.user_id}
+
+
+def without_file(outgoing: Outgoing) -> Outgoing:
+    """Where no file can be sent: its name and what stands in it as words."""
+    file = outgoing.file
+    if file is None:
+        return outgoing
+    words = lines(outgoing.words, text("plain.file", name=file.name, content=file.content))
+    return outgoing.model_copy(update={"words": words, "file": None})
+
+
+def directly(outgoing: Outgoing) -> Outgoing:
+    """What was for one person in a group, to that person."""
+    address = outgoing.address
+    if address.only_for is None:
+        return outgoing
+    changed = {"kind": "person", "id": address.only_for, "thread": None, "only_for": None}
+    return outgoing.model_copy(update={"address": address.model_copy(update=changed)})
 
 
 def cut(whole: str, limit: int) -> list[str]:

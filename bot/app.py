@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from adapters.contract import LEAD_SECONDS, Adapter, DeliveryFailed, Services
 from bot.clock import Clock
 from bot.dispatch import Dispatch
 from bot.messages import Locale
+from bot.metrics import CALLS
 from bot.operations import Trouble
 from bot.outbox import IDLE_LOOK, SHARED_LOOK, Delivery
 from bot.router import Router
@@ -237,7 +238,13 @@ class Bot:
                 lambda uow: uow.timers.arm(upkeep.ALARM, platform, f"{word}/{now:%m%d%H%M%S}", now)
             )
 
-        return Services(lead, resign, self.delivery.wake, alarm)
+        async def called(month: str, made: Mapping[str, int]) -> Mapping[str, int]:
+            totals = await self.transactions.run(lambda uow: uow.calls.add(platform, month, made))
+            for kind, count in totals.items():
+                CALLS.labels(platform, kind).set(count)
+            return totals
+
+        return Services(lead, resign, self.delivery.wake, alarm, called)
 
     # --- time --------------------------------------------------------------------------------
 

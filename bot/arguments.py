@@ -240,6 +240,8 @@ def _leading_word(rest: str, words: list[str]) -> str | None:
 
 def _people(reading: Reading, argument: Argument, rest: str) -> tuple[Value, str]:
     """Mentioned persons at the start of `rest`, then those the platform names without a place."""
+    if reading.event.strangers:
+        raise Refused("usage.people.stranger", field=argument.name, example=reading.example)
     found: list[Person] = []
     earlier = KNOWN.match(rest) is not None
     while True:

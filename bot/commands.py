@@ -166,6 +166,8 @@ class Command:
     """The answer is for the asker alone, wherever it was typed."""
     direct_only: bool = False
     """Refused in groups, before anything is read."""
+    needs_proof: bool = False
+    """It changes money or roles: refused where the platform does not prove who said it."""
     needs_team: bool = True
     evidence: bool = False
     """Doing it shows that the person is at work."""

@@ -38,7 +38,8 @@ LONGEST_PUSH = timedelta(days=31)
 PLATFORMS_OFF: dict[str, Any] = {
     str(field.alias): field.default
     for field in Settings.model_fields.values()
-    if str(field.alias).startswith(("SLACK_", "WECOM_")) or field.alias == "BANZHANG_ADMINS"
+    if str(field.alias).startswith(("SLACK_", "WECOM_", "DINGTALK_"))
+    or field.alias == "BANZHANG_ADMINS"
 }
 
 

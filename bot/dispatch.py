@@ -214,7 +214,7 @@ class Dispatch:
         digest = hashlib.sha256(event.key.encode()).hexdigest()[:40]
         key = f"{answer.about or which}/{event.platform}/{digest}"
         uow.outbox.put(
-            Send(to=place, key=key, words=answer.words, card=answer.card),
+            Send(to=place, key=key, words=answer.words, card=answer.card, answers=event.key),
             event.received_at,
         )
 

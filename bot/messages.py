@@ -262,6 +262,8 @@ class Send(Model):
     or_else: ToPerson | None = None
     """Who reads it directly where it cannot be said there."""
     edits: str | None = None
+    answers: str = ""
+    """The key of the event that it answers: a platform may have opened a way back with it."""
     rings: bool = False
     """To a home, and only where it rings the phones of those it names: elsewhere nothing is said,
     for their direct messages say it."""
@@ -289,6 +291,8 @@ class Outgoing(Model):
     edits_handle: str | None = None
     team: str = ""
     """The team whose home it goes to; "" for any other place."""
+    answers: str = ""
+    """The key of the event that it answers."""
     rings: bool = False
     message_id: int
     attempt: int = 1
@@ -362,6 +366,10 @@ class Event(Model):
     """The words of the message that is quoted, where they come along."""
     author: User | None = None
     """Who wrote the message it is about, where that is somebody else's."""
+    strangers: int = 0
+    """How many more are mentioned of whom the platform gives no account."""
+    trusted: bool = True
+    """False: that it came from the platform is proven, not what it says and of whom."""
     emoji: str = ""
     gone: bool = False
     """The account is there no more."""

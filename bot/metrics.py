@@ -9,6 +9,11 @@ LAST_EVENT = Gauge(
     "banzhang_last_event_timestamp_seconds", "When a platform last brought something", ["platform"]
 )
 SENT = Counter("banzhang_messages", "Messages by how sending them ended", ["platform", "outcome"])
+CALLS = Gauge(
+    "banzhang_platform_calls_this_month",
+    "Calls of a platform in its calendar's month, where it counts them",
+    ["platform", "kind"],
+)
 TIMERS_FIRED = Counter("banzhang_timers_fired", "Timers that fired", ["kind"])
 TIMERS_FAILED = Counter("banzhang_timers_failed", "Timers whose function failed", ["kind"])
 TIMERS_LATE = Histogram(

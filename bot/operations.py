@@ -5,7 +5,7 @@ Each function returns what to print, or raises Trouble with one plain sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -119,6 +119,10 @@ def _known(engine: Engine, platform: str, checkup: Checkup) -> Checkup:
         with _looking(engine) as uow:
             return uow.inbox.heard(platform, beginning)
 
+    def calls(month: str) -> Mapping[str, int]:
+        with _looking(engine) as uow:
+            return uow.calls.of(platform, month)
+
     def led(what: str) -> bool:
         with _looking(engine) as uow:
             return uow.leads.is_led(what, checkup.now)
@@ -132,7 +136,7 @@ def _known(engine: Engine, platform: str, checkup: Checkup) -> Checkup:
             for home in uow.teams.home_groups(team.id)
             if home.platform == platform
         )
-    return replace(checkup, homes=homes, teams=names, heard=heard, led=led)
+    return replace(checkup, homes=homes, teams=names, calls=calls, heard=heard, led=led)
 
 
 @contextmanager
@@ -167,7 +171,9 @@ def _settings_and_platforms(settings: Settings, adapters: Sequence[Adapter]) -> 
                     " `banzhang slack manifest` begins it. For WeCom set WECOM_CORP_ID,"
                     " WECOM_AGENT_ID, WECOM_SECRET, WECOM_TOKEN and WECOM_ENCODING_AES_KEY"
                     " (work.weixin.qq.com/wework_admin, 应用管理 → 创建应用), and for its groups"
-                    " WECOM_BOT_ID and WECOM_BOT_SECRET (安全与管理 → 管理工具 → 智能机器人)."
+                    " WECOM_BOT_ID and WECOM_BOT_SECRET (安全与管理 → 管理工具 → 智能机器人). For"
+                    " DingTalk set DINGTALK_CLIENT_ID and DINGTALK_CLIENT_SECRET"
+                    " (open-dev.dingtalk.com, 应用开发 → 企业内部应用 → 凭证与基础信息)."
                 ),
             )
         )

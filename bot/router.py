@@ -299,6 +299,8 @@ class Router:
         """The one place where it is decided who may give a command."""
         if command.direct_only and event.chat.kind == "group":
             raise Refused("refused.direct_only", verb=text(f"verbs.{command.name}"))
+        if command.needs_proof and not event.trusted:
+            raise Refused("refused.unproven", verb=text(f"verbs.{command.name}"))
         if sender.roles & command.who:
             return
         if not command.needs_team and command.who & _roles_anywhere(sender.person, uow):

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.messages import Locale
+
+# A custom robot's token, and the secret that it signs with, where it has one.
+_ROBOT = re.compile(r"[0-9A-Za-z]+(?::SEC[0-9A-Za-z]+)?", re.ASCII)
 
 PLATFORM_NAMES = ("slack", "wecom", "dingtalk", "sandbox")
 
@@ -63,7 +66,18 @@ class Settings(BaseSettings):
     wecom_bot_name: str = Field("班长", alias="WECOM_BOT_NAME", min_length=1)
     wecom_webhooks: SecretStr | None = Field(None, alias="WECOM_WEBHOOKS")
 
-    @field_validator("log_level", "log_format", mode="before")
+    dingtalk_client_id: str = Field("", alias="DINGTALK_CLIENT_ID")
+    dingtalk_client_secret: SecretStr | None = Field(None, alias="DINGTALK_CLIENT_SECRET")
+    dingtalk_robot_code: str = Field("", alias="DINGTALK_ROBOT_CODE")
+    dingtalk_mode: Literal["stream", "http"] = Field("stream", alias="DINGTALK_MODE")
+    dingtalk_http_path: SecretStr | None = Field(None, alias="DINGTALK_HTTP_PATH")
+    dingtalk_api_url: str = Field("https://api.dingtalk.com", alias="DINGTALK_API_URL")
+    dingtalk_card_template_id: str = Field("", alias="DINGTALK_CARD_TEMPLATE_ID")
+    dingtalk_bot_name: str = Field("班长", alias="DINGTALK_BOT_NAME", min_length=1)
+    dingtalk_webhooks: SecretStr | None = Field(None, alias="DINGTALK_WEBHOOKS")
+    dingtalk_monthly_calls: int = Field(10_000, alias="DINGTALK_MONTHLY_CALLS", ge=0)
+
+    @field_validator("log_level", "log_format", "dingtalk_mode", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -123,7 +137,7 @@ class Settings(BaseSettings):
             raise ValueError("it must be a URL such as https://slack.com/api/")
         return value.rstrip("/") + "/"
 
-    @field_validator("wecom_bot_name")
+    @field_validator("wecom_bot_name", "dingtalk_bot_name")
     @classmethod
     def _bare_name(cls, value: str) -> str:
         name = value.strip().removeprefix("@").strip()
@@ -138,12 +152,36 @@ class Settings(BaseSettings):
             raise ValueError("an EncodingAESKey has 43 letters and digits; copy it anew")
         return value
 
-    @field_validator("wecom_api_url")
+    @field_validator("wecom_api_url", "dingtalk_api_url")
     @classmethod
-    def _wecom_url(cls, value: str) -> str:
+    def _bare_url(cls, value: str, told: ValidationInfo) -> str:
         if not value.startswith(("https://", "http://")):
-            raise ValueError("it must be a URL such as https://qyapi.weixin.qq.com")
+            example = cls.model_fields[told.field_name or ""].default
+            raise ValueError(f"it must be a URL such as {example}")
         return value.rstrip("/")
+
+    @field_validator("dingtalk_http_path")
+    @classmethod
+    def _secret_path(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"[\w-]{16,100}", value.get_secret_value(), re.ASCII
+        ):
+            raise ValueError(
+                "it is a secret: 16 letters and digits at least, such as openssl rand -hex 16 makes"
+            )
+        return value
+
+    @field_validator("dingtalk_webhooks")
+    @classmethod
+    def _dingtalk_robots(cls, value: SecretStr | None) -> SecretStr | None:
+        for pair in _parts(value) if value is not None else ():
+            team, equals, key = pair.partition("=")
+            if not equals or not team.strip() or not _ROBOT.fullmatch(key.strip()):
+                raise ValueError(
+                    "write team=token:SECsecret,…; a token is what follows access_token= in the"
+                    " robot's address, and the secret begins with SEC"
+                )
+        return value
 
     @field_validator("wecom_bot_ws_url")
     @classmethod
@@ -165,6 +203,7 @@ class Settings(BaseSettings):
     def _whole_platforms(self) -> Self:
         self._whole_slack()
         self._whole_wecom()
+        self._whole_dingtalk()
         self.admin_accounts()
         return self
 
@@ -211,6 +250,55 @@ class Settings(BaseSettings):
                 "WeCom is half set: WECOM_WEBHOOKS only speaks; set the app (WECOM_CORP_ID and the"
                 " others) or the bot (WECOM_BOT_ID) as well"
             )
+
+    def _whole_dingtalk(self) -> None:
+        app = {
+            "DINGTALK_CLIENT_ID": self.dingtalk_client_id,
+            "DINGTALK_CLIENT_SECRET": self.dingtalk_client_secret,
+        }
+        missing = [name for name, value in app.items() if not value]
+        if len(missing) == 1:
+            raise ValueError(f"DingTalk is half set: {missing[0]} is missing")
+        if missing:
+            self._nothing_of_dingtalk(missing)
+        elif self.dingtalk_mode == "http":
+            self._whole_http_mode()
+
+    def _nothing_of_dingtalk(self, missing: list[str]) -> None:
+        more = {
+            "DINGTALK_ROBOT_CODE": self.dingtalk_robot_code,
+            "DINGTALK_HTTP_PATH": self.dingtalk_http_path,
+            "DINGTALK_CARD_TEMPLATE_ID": self.dingtalk_card_template_id,
+            "DINGTALK_WEBHOOKS": self.dingtalk_webhooks,
+        }
+        for name, value in more.items():
+            if value:
+                raise ValueError(
+                    f"DingTalk is half set: {name} is there, {' and '.join(missing)} are missing"
+                )
+
+    def _whole_http_mode(self) -> None:
+        if self.dingtalk_http_path is None:
+            raise ValueError(
+                "DingTalk is half set: DINGTALK_HTTP_PATH is missing; in http mode it is the secret"
+                " end of the address, for DingTalk signs no message's content"
+            )
+        if self.dingtalk_card_template_id:
+            raise ValueError(
+                "DINGTALK_CARD_TEMPLATE_ID needs DINGTALK_MODE=stream: in http mode buttons are not"
+                " heard"
+            )
+
+    def dingtalk_robots(self) -> dict[str, tuple[str, str]]:
+        """DINGTALK_WEBHOOKS: token and secret ("" for none) of each team's custom robot, by the
+        team's name.
+        """
+        pairs = _parts(self.dingtalk_webhooks) if self.dingtalk_webhooks else ()
+        found = {}
+        for team, _, key in (pair.partition("=") for pair in pairs):
+            token, _, secret = key.strip().partition(":")
+            found[team.strip()] = (token, secret)
+        return found
 
     def wecom_is_on(self) -> bool:
         """Whether there is a self-built app or a bot by which people are heard."""

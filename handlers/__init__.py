@@ -61,11 +61,19 @@ COMMANDS: tuple[Command, ...] = (
         MANAGERS,
         teams.set_policy,
         (Argument("setting", "choice", choices=SETTINGS), _words("value")),
+        needs_proof=True,
     ),
     Command("team_use", STAFF, teams.use, (_words("name"),), needs_team=False),
     Command("team", STAFF, teams.show),
     Command("join", EVERYBODY, people.join, (_words("team", required=False),), needs_team=False),
-    Command("approve_join", MANAGERS, people.approve_join, (_id("join", "J"),), needs_team=False),
+    Command(
+        "approve_join",
+        MANAGERS,
+        people.approve_join,
+        (_id("join", "J"),),
+        needs_team=False,
+        needs_proof=True,
+    ),
     Command("reject_join", MANAGERS, people.reject_join, (_id("join", "J"),), needs_team=False),
     Command(
         "staff_add",
@@ -77,8 +85,15 @@ COMMANDS: tuple[Command, ...] = (
             Argument("team", "words", required=False, before=("team", "团队")),
         ),
         needs_team=False,
+        needs_proof=True,
     ),
-    Command("staff_remove", MANAGERS, roster.staff_remove, (Argument("people", "people"),)),
+    Command(
+        "staff_remove",
+        MANAGERS,
+        roster.staff_remove,
+        (Argument("people", "people"),),
+        needs_proof=True,
+    ),
     Command("staff_list", LEADS, roster.staff_list, (PAGE,)),
     Command(
         "link",
@@ -87,6 +102,7 @@ COMMANDS: tuple[Command, ...] = (
         (_words("code", required=False),),
         private=True,
         needs_team=False,
+        needs_proof=True,
     ),
     Command(
         "language",
@@ -123,6 +139,7 @@ COMMANDS: tuple[Command, ...] = (
         (_id("session", "H"), Argument("time", "time", required=False, looking="back")),
         private=True,
         needs_team=False,
+        needs_proof=True,
     ),
     Command(
         "approve_correction",
@@ -131,6 +148,7 @@ COMMANDS: tuple[Command, ...] = (
         (_id("correction", "C"),),
         private=True,
         needs_team=False,
+        needs_proof=True,
     ),
     Command(
         "reject_correction",
@@ -139,6 +157,7 @@ COMMANDS: tuple[Command, ...] = (
         (_id("correction", "C"), REASON),
         private=True,
         needs_team=False,
+        needs_proof=True,
     ),
     # queries
     Command("ask", ASKERS, queries.ask, (_words("question"),), creates=True),

@@ -60,6 +60,7 @@ class Body(Model):
     file: File | None = None
     or_else: ToPerson | None = None
     team: str = ""
+    answers: str = ""
     rings: bool = False
 
     @property
@@ -295,6 +296,7 @@ class Outbox:
             file=send.file,
             or_else=send.or_else,
             team=home_of or "",
+            answers=send.answers,
             rings=send.rings,
         )
 

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from storage.attendance import Attendance
 from storage.audit import Audit
+from storage.calls import Calls
 from storage.cipher import Cipher
 from storage.codes import Codes
 from storage.dialogues import Dialogues
@@ -40,6 +41,7 @@ class UnitOfWork:
             session, cipher, self.people, self.teams, self.recipients, self.timers, rings
         )
         self.leads = Leads(session)
+        self.calls = Calls(session)
         self.dialogues = Dialogues(session)
         self.pages = Pages(session)
         self.audit = Audit(session, cipher)

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.world import DINGTALK_LIKE, Profile
+from adapters.sandbox.world import Profile
 from tests.engines import fresh_engine
-from tests.stages import SLACK, WECOM
+from tests.stages import DINGTALK, SLACK, WECOM
 from tests.town import Town
 
 pytest_plugins = ["tests.databases"]
 
-PROFILES = {"slack": SLACK, "wecom": WECOM, "dingtalk": DINGTALK_LIKE}
-"""Slack and WeCom are the real adapters before their stand-ins, DingTalk the sandbox's likeness."""
+PROFILES = {"slack": SLACK, "wecom": WECOM, "dingtalk": DINGTALK}
+"""The real adapters, each before the stand-in of its platform's cloud."""
 
 
 @pytest.fixture(params=sorted(PROFILES))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from adapters.contract import Services
 
 
@@ -14,11 +17,12 @@ class Alone:
         """Whether this process may have the lead in anything."""
         self.resigned: list[str] = []
         self.woken = 0
+        self.calls: dict[str, Counter[str]] = {}
 
     @property
     def services(self) -> Services:
         """As an adapter is given them."""
-        return Services(self._lead, self._resign, self._wake, self._alarm)
+        return Services(self._lead, self._resign, self._wake, self._alarm, self._called)
 
     def _wake(self) -> None:
         self.woken += 1
@@ -28,6 +32,10 @@ class Alone:
 
     async def _resign(self, what: str) -> None:
         self.resigned.append(what)
+
+    async def _called(self, month: str, made: Mapping[str, int]) -> Mapping[str, int]:
+        self.calls.setdefault(month, Counter()).update(made)
+        return self.calls[month]
 
     async def _alarm(self, word: str) -> None:
         self.alarms.append(word)

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from adapters.contract import Adapter
+from adapters.lines import Timings
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.api import SlackApi
-from adapters.slack.socket import Timings
 from bot.words import reader_for
 from tests.platforms.slack import StandInSlack
 from tests.recorder import Recorder, serving

@@ -24,6 +24,8 @@ WECOM_APP = {
 }
 WECOM_BOT = {"WECOM_BOT_ID": "aib1", "WECOM_BOT_SECRET": "hunter6"}
 WECOM_BOT_CALLBACK = {"WECOM_BOT_TOKEN": "hunter7", "WECOM_BOT_ENCODING_AES_KEY": WECOM_KEY}
+DINGTALK = {"DINGTALK_CLIENT_ID": "dingapp1", "DINGTALK_CLIENT_SECRET": "hunter8"}
+PATH = "0123456789abcdef"
 SOCKET = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_APP_TOKEN": "xapp-1-A0-b"}
 
 
@@ -191,6 +193,88 @@ def test_a_bots_name_is_bare(monkeypatch: pytest.MonkeyPatch, written: str) -> N
     assert read_settings().wecom_bot_name == "班长"
 
 
+# --- DingTalk
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (["DINGTALK_CLIENT_ID"], "DINGTALK_CLIENT_SECRET"),
+        (["DINGTALK_CLIENT_SECRET"], "DINGTALK_CLIENT_ID"),
+        (["DINGTALK_ROBOT_CODE"], "DINGTALK_CLIENT_ID"),
+        (["DINGTALK_CARD_TEMPLATE_ID"], "DINGTALK_CLIENT_SECRET"),
+        (["DINGTALK_WEBHOOKS"], "DINGTALK_CLIENT_ID"),
+        (["DINGTALK_HTTP_PATH"], "DINGTALK_CLIENT_ID"),
+    ],
+)
+def test_half_of_dingtalk_names_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, given: list[str], missing: str
+) -> None:
+    every = DINGTALK | {
+        "DINGTALK_ROBOT_CODE": "hunter9",
+        "DINGTALK_CARD_TEMPLATE_ID": "hunter9",
+        "DINGTALK_WEBHOOKS": "team=hunter9",
+        "DINGTALK_HTTP_PATH": PATH,
+    }
+    said = complaint(monkeypatch, **{name: every[name] for name in given})
+    assert "DingTalk is half set" in said
+    assert missing in said
+    assert "hunter" not in said
+    assert PATH not in said
+
+
+def test_http_mode_needs_a_secret_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "DINGTALK_HTTP_PATH" in complaint(monkeypatch, **DINGTALK, DINGTALK_MODE="http")
+
+
+@pytest.mark.parametrize(
+    "path", ["short", "with/a-slash-in-the-middle", "钉钉钉钉钉钉钉钉钉钉钉钉钉钉钉钉"]
+)
+def test_a_path_that_can_be_guessed_is_none(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    said = complaint(monkeypatch, **DINGTALK, DINGTALK_MODE="http", DINGTALK_HTTP_PATH=path)
+    assert "DINGTALK_HTTP_PATH" in said
+    assert path not in said
+
+
+def test_there_are_no_cards_in_http_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = {"DINGTALK_HTTP_PATH": PATH, "DINGTALK_CARD_TEMPLATE_ID": "t.schema"}
+    said = complaint(monkeypatch, **DINGTALK, **card, DINGTALK_MODE="http")
+    assert "DINGTALK_CARD_TEMPLATE_ID" in said
+
+
+@pytest.mark.parametrize("mode", ["webhook", "socket"])
+def test_a_mode_is_one_of_two(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    assert "DINGTALK_MODE" in complaint(monkeypatch, **DINGTALK, DINGTALK_MODE=mode)
+
+
+@pytest.mark.parametrize("value", ["token", "team=", "=token", "team=a:b", "team=https://x"])
+def test_a_robot_has_a_team_and_a_token(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    said = complaint(monkeypatch, **DINGTALK, DINGTALK_WEBHOOKS=value)
+    assert "DINGTALK_WEBHOOKS" in said
+
+
+def test_dingtalk_is_two_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    robots = {"DINGTALK_WEBHOOKS": " 一组 =abc123:SECdef, 二组=456,"}
+    for name, value in {**DINGTALK, **robots}.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert settings.dingtalk_mode == "stream"
+    assert settings.dingtalk_api_url == "https://api.dingtalk.com"
+    assert settings.dingtalk_robots() == {"一组": ("abc123", "SECdef"), "二组": ("456", "")}
+    assert not any(secret in repr(settings) for secret in ("hunter8", "abc123", "SECdef"))
+
+
+@pytest.mark.parametrize("name", ["DINGTALK_API_URL", "WECOM_API_URL"])
+def test_an_address_without_a_slash_at_its_end(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "https://api.example/")
+    settings = read_settings()
+    found = {settings.dingtalk_api_url, settings.wecom_api_url}
+    assert "https://api.example" in found
+    monkeypatch.setenv(name, "api.example")
+    with pytest.raises(Trouble, match=name):
+        read_settings()
+
+
 def test_a_userid_is_the_same_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BANZHANG_ADMINS", "wecom:ZhangSan,slack:U1a")
     assert read_settings().admin_accounts() == (("wecom", "zhangsan"), ("slack", "U1a"))
@@ -201,6 +285,7 @@ def test_a_demo_does_not_mind_what_is_set_for_platforms(monkeypatch: pytest.Monk
     monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-1")
     monkeypatch.setenv("WECOM_CORP_ID", "ww1")
     monkeypatch.setenv("WECOM_AGENT_ID", "nonsense")
+    monkeypatch.setenv("DINGTALK_MODE", "nonsense")
     monkeypatch.setenv("BANZHANG_ADMINS", "nonsense")
     settings = read_settings(PLATFORMS_OFF)
     assert settings.slack_bot_token is None

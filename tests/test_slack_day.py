@@ -16,10 +16,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 import bot.outbox
+from adapters.lines import Timings
 from adapters.slack import adapter as slack_adapter
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.api import SlackApi
-from adapters.slack.socket import Timings
 from bot.app import Bot, web_application
 from bot.clock import WallClock
 from bot.settings import Settings

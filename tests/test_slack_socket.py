@@ -5,7 +5,6 @@ silent, and what becomes of what they bring.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import socket
 import time
@@ -21,10 +20,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from adapters import hands
 from adapters.contract import DeliveryFailed, Rejected
+from adapters.hands import AT_ONCE
+from adapters.lines import Timings
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.api import SlackApi, SlackRefused
-from adapters.slack.socket import AT_ONCE, SocketMode, Timings, opened_url
+from adapters.slack.socket import SocketMode, opened_url
+from tests.patience import nothing_is_left_behind, throughout, timed, until
 from tests.platforms import slack_links
 from tests.platforms.slack import RateLimited, Reply, ServerError, SlackError, StandInSlack
 from tests.platforms.slack_envelopes import envelope_for
@@ -49,10 +52,7 @@ def slack() -> Iterator[StandInSlack]:
 async def _nothing_is_left_behind(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
     """No task that nobody awaits, no session or connection that nobody closed."""
     yield
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    gc.collect()
-    assert [one.message for one in caplog.records if one.name == "asyncio"] == []
+    await nothing_is_left_behind(caplog)
 
 
 class Handler:
@@ -164,22 +164,6 @@ async def websockets(
             return f"ws://127.0.0.1:{server.port}/link/"
 
         yield url
-
-
-async def until(fact: Callable[[], object]) -> None:
-    """Wait for something that happens on its own, five seconds at most."""
-    deadline = time.monotonic() + 5
-    while not fact():
-        assert time.monotonic() < deadline, "it never happened"
-        await asyncio.sleep(0.005)
-
-
-async def throughout(seconds: float, fact: Callable[[], object]) -> None:
-    """Something stays as it is."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert fact()
-        await asyncio.sleep(0.005)
 
 
 async def command(slack: StandInSlack, words: str = "why?") -> Reply:
@@ -731,8 +715,11 @@ def flood(slack: StandInSlack, amount: int) -> list[Delivery]:
     return deliveries
 
 
-async def test_a_flood_is_taken_a_hundred_at_a_time(slack: StandInSlack) -> None:
+async def test_a_flood_is_taken_a_hundred_at_a_time(
+    slack: StandInSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And lines that are not read for that long are not taken for dead."""
+    monkeypatch.setattr(hands, "READ_AHEAD", 150)
     handler = Handler()
     handler.gate.clear()
     async with listening(slack, handler, replace(WATCHFUL, dead=0.25)):
@@ -761,15 +748,9 @@ async def test_failures_and_odd_ones_give_their_place_back(slack: StandInSlack) 
 HASTY = replace(QUICK, finish=0.3, close=0.2)
 
 
-async def timed(stopping: Awaitable[None]) -> float:
-    began = time.monotonic()
-    await stopping
-    return time.monotonic() - began
-
-
 def test_stopping_is_bounded_by_less_than_five_seconds() -> None:
     timings = Timings()
-    assert timings.finish + timings.close < 5
+    assert timings.finish + 1.5 * timings.close < 5
 
 
 async def test_stopping_waits_for_what_is_in_hand(slack: StandInSlack) -> None:
@@ -867,8 +848,6 @@ async def test_stopping_what_never_started() -> None:
     mode = SocketMode(lambda: asyncio.sleep(0, ""), Handler())
     await mode.stop()
     assert mode.trouble() is None
-    with pytest.raises(RuntimeError, match="before start"):
-        await mode._connect()
 
 
 async def test_starting_again_after_stopping(slack: StandInSlack) -> None:
@@ -916,9 +895,9 @@ async def test_what_lies_in_the_line_is_written_down_without_what_is_said(
 async def test_one_session_is_used_for_every_line(slack: StandInSlack) -> None:
     """None is left open when lines come and go."""
     async with listening(slack) as mode:
-        session = mode._session
+        session = mode._web._session
         assert isinstance(session, aiohttp.ClientSession)
         await asyncio.to_thread(slack.socket.cut)
         await until(lambda: slack.socket.opened == 4)
-        assert mode._session is session
+        assert mode._web._session is session
     assert session.closed

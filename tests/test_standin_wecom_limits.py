@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.platforms.wecom_faults import LineBroken
+from tests.platforms.faults import LineBroken
 from tests.platforms.wecom_model import Json
 from tests.platforms.wecom_tenant import CARD, Tenant
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from adapters.naming import handle_of
 from adapters.wecom import adapter as wecom_adapter
 from adapters.wecom.encode import TEXT_BYTES
-from adapters.wecom.reading import handle_of
 from bot.messages import Answer, Button, Card, CardField, File, Mention, Outgoing, Reply, text
 from tests.platforms.wecom import Delivery
 from tests.platforms.wecom_model import LEFT, Corp, Message, buttons, plain

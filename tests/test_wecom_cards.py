@@ -12,6 +12,7 @@ import pytest
 
 from adapters import plain
 from adapters.carried import Pressed
+from adapters.marks import without_signs
 from adapters.wecom import encode
 from adapters.wecom.adapter import WecomAdapter
 from adapters.wecom.reading import NAME
@@ -55,7 +56,7 @@ class WecomWindow(Window):
 
     def look(self, outgoing: Outgoing, reader: Reader) -> Json:
         assert outgoing.page is None
-        outgoing = encode.without_file(outgoing)
+        outgoing = plain.without_file(outgoing)
         words, card = outgoing.words, outgoing.card
         if outgoing.edits_handle is not None:
             changed = encode.changed(outgoing, reader)
@@ -78,7 +79,7 @@ class WecomWindow(Window):
     def _look_at_group(self, words: Words | None, card: Card | None, reader: Reader) -> None:
         title = None
         if card is not None:
-            title = encode._marked(encode._line(plain.flat(card.title, reader)))
+            title = without_signs(encode._line(plain.flat(card.title, reader)))
         pieces = encode.group(words, card, reader, BOT)
         for one in pieces:
             check_text(one, MARKDOWN_BYTES)

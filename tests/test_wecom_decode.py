@@ -16,16 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import Rejected, Request
+from adapters.naming import handle_of, message_number, name_of
 from adapters.wecom import decode, frames, http
 from adapters.wecom.crypto import Envelope
 from adapters.wecom.reading import (
     account,
-    handle_of,
     key_of,
-    message_number,
     moment_of,
     sealed_key_of,
-    task_id,
     typed,
 )
 from bot.messages import MENTION_CLOSE, MENTION_OPEN, Event
@@ -332,7 +330,7 @@ def test_a_key_does_not_tell_what_was_said() -> None:
 
 @given(st.integers(1, 10**17), st.text())
 def test_a_card_tells_its_message(number: int, content: str) -> None:
-    assert message_number(task_id(number, content)) == number
+    assert message_number(name_of(number, content)) == number
 
 
 @pytest.mark.parametrize(

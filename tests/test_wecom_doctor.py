@@ -20,9 +20,9 @@ from adapters.clocks import clock
 from adapters.contract import Checkup, Finding, Home
 from adapters.wecom import doctor_groups
 from adapters.wecom.adapter import WecomAdapter
-from adapters.wecom.line import Connect, Wire
 from adapters.wecom.reading import NAME
 from adapters.wecom.setup import LEAD, App, Callback, LongConnection, Setup
+from adapters.wires import Connect, Wire
 from bot import app
 from bot.messages import LOCALES, Chat, Event, Locale, User
 from bot.words import reader_for

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from adapters import plain
 from adapters.carried import Pressed
+from adapters.marks import without_signs, without_tags
+from adapters.naming import message_number
 from adapters.wecom import encode
-from adapters.wecom.reading import message_number
 from bot.messages import (
     LOCALES,
     Address,
@@ -20,18 +21,14 @@ from bot.messages import (
     CardField,
     File,
     Locale,
-    Mention,
     Menu,
-    Moment,
     Outgoing,
     Reader,
-    Text,
     Words,
     lines,
-    text,
 )
-from bot.words import Catalogue, reader_for
-from tests.clock import MORNING
+from bot.words import Catalogue
+from tests.cards import CHINESE, ENGLISH, QUERY, READER, REPLY, button, person, said
 from tests.made_up import CARDS, NASTY, READERS, SIGNS, WORDS
 from tests.wecom_screen import (
     MARKDOWN_BYTES,
@@ -47,45 +44,11 @@ from tests.wecom_screen import (
 
 Json = dict[str, Any]
 
-ZONE = "Asia/Shanghai"
-CHINESE, ENGLISH = reader_for("zh_CN", ZONE, MORNING), reader_for("en", ZONE, MORNING)
-READER = {"zh_CN": CHINESE, "en": ENGLISH}
 PERSON = Address(platform="wecom", kind="person", id="wangmin")
-
-
-def said(words: str) -> Text:
-    """Something a person typed."""
-    return text("said", words=words)
-
-
-def person(name: str, user_id: str | None) -> Text:
-    return text("person", person=Mention(person_id=1, name=name, user_id=user_id))
 
 
 def outgoing(words: Words | None = None, card: Card | None = None, **more: Any) -> Outgoing:
     return Outgoing(address=PERSON, words=words, card=card, **{"message_id": 7, **more})
-
-
-def button(command: str = "claim", label: Words | None = None, **arguments: str) -> Button:
-    given = arguments or {"query": "Q7"}
-    return Button(label=label or text(f"verbs.{command}"), command=command, arguments=given)
-
-
-REPLY = Button(
-    label=text("verbs.reply"),
-    command="reply",
-    arguments={"query": "Q7"},
-    hint=said("reply Q7 words"),
-)
-QUERY = Card(
-    title=said("Q7 等回复"),
-    body=(said("图书馆几点开门？"),),
-    fields=(
-        CardField(label=said("班组"), value=said("一班")),
-        CardField(label=said("截止"), value=text("said", words=Moment(at=MORNING, style="clock"))),
-    ),
-    buttons=(button(), REPLY),
-)
 
 
 # --- what a person sees
@@ -280,7 +243,7 @@ def test_what_is_typed_is_nothing_but_words(typed: str) -> None:
         check_markdown(one)
     (titled,) = encode.group(words, card, ENGLISH, "班长")
     title = plain.joined([said(typed)], ENGLISH)
-    check_markdown(titled, encode._marked(encode._line(title)))
+    check_markdown(titled, without_signs(encode._line(title)))
 
 
 def test_plain_signs_stay_readable() -> None:
@@ -305,7 +268,7 @@ def test_any_card_keeps_within_wecoms_limits(
     changed = encode.changed(message, reader)
     if changed is not None:
         check_pressable(changed)
-    title = encode._marked(encode._line(plain.flat(card.title, reader)))
+    title = without_signs(encode._line(plain.flat(card.title, reader)))
     pieces = encode.group(words, card, reader, "班长")
     for one in pieces:
         check_text(one, MARKDOWN_BYTES)
@@ -334,7 +297,7 @@ def test_any_words_keep_within_wecoms_limits(words: Words, reader: Reader) -> No
             check_text(piece)
         for piece in encode.group(one, None, reader, "班长"):
             check_markdown(piece)
-        whole = encode._safe(plain.flat(one, reader))
+        whole = without_tags(plain.flat(one, reader))
         assert letters("".join(texts)) == (letters(whole) or encode.NOTHING)
 
 
@@ -360,7 +323,7 @@ def test_every_button_can_be_pressed_or_typed(card: Card, reader: Reader) -> Non
     whole = letters(screen(shown))
     for one in plain.buttons_of(card):
         carried = Pressed(command=one.command, arguments=one.arguments)
-        typed = letters(encode._safe(plain.typed_hint(one, reader)))
+        typed = letters(without_tags(plain.typed_hint(one, reader)))
         assert carried in pressed or typed in whole
 
 
@@ -407,7 +370,7 @@ def test_the_pieces_of_a_long_text_are_the_text() -> None:
     whole = "\n".join(f"{number} {NASTY}" for number in range(200))
     texts = encode.texts_of(said(whole), None, CHINESE)
     assert len(texts) > 5
-    assert "".join(texts) == encode._safe(whole).strip()
+    assert "".join(texts) == without_tags(whole).strip()
     assert all(one.endswith("\n") for one in texts[:-1])
 
 
@@ -492,7 +455,7 @@ def test_what_fits_on_no_card_changes_none() -> None:
 def test_a_file_as_words() -> None:
     file = File(name="工时.csv", content="姓名,小时\n小王,2")
     sent = outgoing(said("给你")).model_copy(update={"file": file})
-    words = encode.without_file(sent).words
+    words = plain.without_file(sent).words
     assert words is not None
     found = plain.flat(words, CHINESE)
     assert found == "给你\n工时.csv：\n姓名,小时\n小王,2"
@@ -522,4 +485,4 @@ def test_what_people_are_to_type_is_written_as_they_type_it(locale: Locale) -> N
     for key in typed:
         for form in sentences[key]:
             line = "".join(piece for piece, _placeholder in form)
-            assert encode._marked(line) == line, key
+            assert without_signs(line) == line, key

@@ -9,29 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import DeliveryFailed
-from adapters.wecom.limits import (
-    APP_TO_MEMBER,
-    BOT_TO_CHAT,
-    HOUR,
-    LONGEST_PAUSE,
-    MINUTE,
-    ON_THE_WAY,
-    WEBHOOK,
-    Limit,
-    Windows,
-)
+from adapters.wecom.limits import APP_TO_MEMBER, BOT_TO_CHAT, WEBHOOK
+from adapters.windows import HOUR, LONGEST_PAUSE, MINUTE, ON_THE_WAY, Limit, Windows
+from tests.hands import Hands
 
 LIMITS = {"an app": APP_TO_MEMBER, "an aibot": BOT_TO_CHAT, "a webhook": WEBHOOK}
-
-
-class Hands:
-    """A clock whose hands a test turns."""
-
-    def __init__(self) -> None:
-        self.at = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.at
 
 
 class Turns:

@@ -5,11 +5,9 @@ silent, who may have one, and what becomes of what is said on them.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -19,10 +17,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from adapters import hands
 from adapters.contract import DeliveryFailed
-from adapters.wecom import hands
-from adapters.wecom.line import LARGEST_FRAME, BotRefused, Connect, Wire
+from adapters.wecom.line import BotRefused
 from adapters.wecom.socket import BotSocket, Timings
+from adapters.wires import LARGEST_FRAME, Connect, Wire
+from tests.patience import nothing_is_left_behind, throughout, until
 from tests.platforms.wecom_gateway import (
     CLEAN,
     CUT,
@@ -82,10 +82,7 @@ async def _nothing_is_left_behind(
     """No task that nobody awaits, no session or connection that nobody closed, no secret told."""
     caplog.set_level(logging.DEBUG, "adapters")
     yield
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    gc.collect()
-    assert [one.message for one in caplog.records if one.name == "asyncio"] == []
+    await nothing_is_left_behind(caplog)
     assert corp.bot_secret not in caplog.text
     assert "秘密" not in caplog.text
 
@@ -203,24 +200,8 @@ async def in_process(
         await line.stop()
 
 
-async def until(fact: Callable[[], object]) -> None:
-    """Wait for something that happens on its own, five seconds at most."""
-    deadline = time.monotonic() + 5
-    while not fact():
-        assert time.monotonic() < deadline, "it never happened"
-        await asyncio.sleep(0.005)
-
-
 async def reached(number: int, look: Callable[[], int]) -> None:
     await until(lambda: look() == number)
-
-
-async def throughout(seconds: float, fact: Callable[[], object]) -> None:
-    """Something stays as it is."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert fact()
-        await asyncio.sleep(0.005)
 
 
 async def failure(asking: Awaitable[Json]) -> DeliveryFailed:
@@ -571,7 +552,7 @@ async def test_the_end_of_an_old_line_does_not_harm_the_new_one(corp: Corp) -> N
             '{"cmd": "aibot_event_callback", "headers": {"req_id": "1"},'
             ' "body": {"event": {"eventtype": "disconnected_event"}}}'
         )
-        old._bring(None)
+        old._bring(CUT)
         await throughout(0.2, lambda: line.connected)
         assert gateway.subscriptions == 2
 

@@ -17,9 +17,9 @@ import pytest
 
 from adapters.contract import DeliveryFailed, Receive, Services
 from adapters.wecom.adapter import WecomAdapter
-from adapters.wecom.limits import Windows
 from adapters.wecom.setup import App, Callback, LongConnection, Setup
 from adapters.wecom.socket import Timings
+from adapters.windows import Windows
 from bot.clock import WallClock
 from bot.messages import Address, Card, Event, Outgoing, Words
 from bot.words import reader_for

@@ -22,9 +22,9 @@ from sqlalchemy.orm import Session
 
 from adapters.contract import DeliveryFailed, Receive, Services
 from adapters.wecom.adapter import WecomAdapter
-from adapters.wecom.limits import Windows
 from adapters.wecom.setup import App, LongConnection, Setup
 from adapters.wecom.socket import Timings
+from adapters.windows import Windows
 from bot.app import Bot, web_application
 from bot.messages import Address, Button, Card, Outgoing, Reader, Send, ToHome, Words, text
 from bot.settings import Settings

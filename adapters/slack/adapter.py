@@ -26,13 +26,14 @@ from adapters.contract import (
     Response,
     Services,
 )
+from adapters.lines import Timings
 from adapters.slack import decode, doctor, encode, events, http
 from adapters.slack.api import SlackApi, SlackRefused
 from adapters.slack.bolt import Bolt
 from adapters.slack.directory import Directory
 from adapters.slack.posting import Posting
 from adapters.slack.reading import NAME
-from adapters.slack.socket import SocketMode, Timings, opened_url
+from adapters.slack.socket import SocketMode, opened_url
 from bot.messages import Address, Answer, Event, Form, Outgoing, Reader, Reply, text
 
 log = logging.getLogger(__name__)

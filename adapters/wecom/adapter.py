@@ -31,6 +31,7 @@ from adapters.contract import (
     Response,
     Services,
 )
+from adapters.progress import Progress
 from adapters.reading import Json
 from adapters.wecom import decode, doctor, encode, frames, http
 from adapters.wecom.api import WecomApi
@@ -38,13 +39,12 @@ from adapters.wecom.by_app import ByApp
 from adapters.wecom.by_bot import ByBot
 from adapters.wecom.crypto import Envelope
 from adapters.wecom.directory import Directory
-from adapters.wecom.limits import Windows
-from adapters.wecom.line import Connect
 from adapters.wecom.posting import Posting
-from adapters.wecom.progress import Progress
 from adapters.wecom.reading import BOT, NAME
 from adapters.wecom.setup import LEAD, Callback, LongConnection, Setup
 from adapters.wecom.socket import BotSocket, Timings
+from adapters.windows import Windows
+from adapters.wires import Connect
 from bot.messages import Address, Answer, Event, Outgoing, Reader, Reply, text
 
 log = logging.getLogger(__name__)

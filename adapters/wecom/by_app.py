@@ -11,13 +11,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from adapters import plain
 from adapters.contract import DeliveryFailed
+from adapters.progress import Progress
 from adapters.wecom import encode
 from adapters.wecom.api import WecomApi, WecomRefused, unreached
 from adapters.wecom.directory import Directory
 from adapters.wecom.errcodes import failure, says_nobody
-from adapters.wecom.limits import APP_TO_MEMBER, Windows
-from adapters.wecom.progress import Progress
+from adapters.wecom.limits import APP_TO_MEMBER
+from adapters.windows import Windows
 from bot.messages import Outgoing, Reader
 
 # WeCom compares a message with the earlier ones of so many seconds:
@@ -199,7 +201,7 @@ class ByApp:
         assert outgoing.file is not None
         content = outgoing.file.content.encode()
         if len(content) < SMALLEST_FILE:
-            return await self.send(encode.without_file(outgoing), reader)
+            return await self.send(plain.without_file(outgoing), reader)
         # Under the same id WeCom knows it again when it is sent once more.
         media_id = self._uploaded.get(outgoing.message_id)
         if media_id is None:

@@ -10,13 +10,14 @@ import logging
 from typing import Any
 
 from adapters.contract import DeliveryFailed
+from adapters.naming import handle_of
+from adapters.progress import Progress
 from adapters.wecom import encode
 from adapters.wecom.errcodes import failure, says_no_group
-from adapters.wecom.limits import BOT_TO_CHAT, Windows
+from adapters.wecom.limits import BOT_TO_CHAT
 from adapters.wecom.line import NOT_CONNECTED, BotRefused
-from adapters.wecom.progress import Progress
-from adapters.wecom.reading import handle_of
 from adapters.wecom.socket import BotSocket
+from adapters.windows import Windows
 from bot.messages import Event, Outgoing, Reader, Words
 
 log = logging.getLogger(__name__)

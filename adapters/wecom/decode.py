@@ -10,13 +10,13 @@ from datetime import datetime
 
 from adapters.carried import Pressed
 from adapters.contract import Rejected
+from adapters.naming import message_number
 from adapters.wecom.reading import (
     APP,
     NAME,
     Payload,
     id_in,
     key_of,
-    message_number,
     moment_of,
     sealed_key_of,
     text_in,

@@ -15,9 +15,9 @@ from adapters.reading import Json
 from adapters.wecom import doctor_groups, menu
 from adapters.wecom.api import WecomApi, WecomRefused
 from adapters.wecom.console import APP, OFF, UNTRUSTED, address, came_in, why_not
-from adapters.wecom.line import Connect
 from adapters.wecom.reading import display_name
 from adapters.wecom.setup import App, Setup
+from adapters.wires import Connect
 from bot.messages import LOCALES, Locale, Words
 
 NO_MENU = 46003  # https://developer.work.weixin.qq.com/document/path/90313

@@ -14,9 +14,10 @@ from adapters.contract import Checkup, DeliveryFailed, Finding, Home
 from adapters.reading import Json, read_object
 from adapters.wecom.api import WecomApi, WecomRefused
 from adapters.wecom.console import BOT, BOTS, LATER, ROBOT, address, came_in, refused, why_not
-from adapters.wecom.line import BotRefused, Connect, Line, WebSockets, new_id
+from adapters.wecom.line import BotRefused, Line, new_id
 from adapters.wecom.setup import LEAD, LongConnection, Setup
 from adapters.wecom.socket import SUBSCRIBE, WRONG_SECRET
+from adapters.wires import Connect, WebSockets
 
 PATIENCE = 10.0
 CLOSE_SECONDS = 1.0
@@ -137,7 +138,7 @@ async def _subscribe_once(bot: LongConnection, connect: Connect | None) -> None:
                 reading.exception()  # looked at: that the line broke is known from what was asked
             await line.close(CLOSE_SECONDS)
     finally:
-        await web.close()
+        await web.close(CLOSE_SECONDS)
 
 
 async def _read(line: Line) -> None:

@@ -9,16 +9,16 @@ they are written with signs that look alike. Texts are cut by bytes, never insid
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from adapters import plain
-from adapters.carried import Pressed
-from adapters.wecom.reading import task_id
-from bot.messages import Button, Card, Outgoing, Reader, Span, Words, lines, text
+from adapters.carried import left_of, pressable, pressed_by
+from adapters.marks import without_signs, without_tags
+from adapters.naming import name_of
+from bot.messages import Button, Card, Outgoing, Reader, Span, Words, text
 
 Json = dict[str, Any]
 
@@ -37,20 +37,7 @@ FIELD_NAME_COLUMNS, FIELD_COLUMNS = 10, 52
 # Where there is nothing to read, and something must stand.
 NOTHING = "–"
 
-_ME = re.compile(r"@(?:我|me) ", re.IGNORECASE)
-
 STYLES = {"primary": 1, "plain": 4, "danger": 3}
-
-# A text may hold <a href="…"> and, in newer clients, <@userid>.
-_TAG = re.compile(r"<(?=[A-Za-z/@!?])")
-# What markdown would take for bold, code, a quotation, a struck line, a link or its address, a
-# heading (above a line of signs, too), a sign in other words.
-_SIGNS = re.compile(
-    r"[*`>]|_(?![0-9A-Za-z])|(?<![0-9A-Za-z])_|~(?=~)|(?<=~)~|\](?=[(:])|#+(?=\s|$)|&(?=#?\w+;)"
-    r"|^[-=:| \t]*[-=][-=:| \t]*$",
-    re.MULTILINE,
-)
-_LOOK_ALIKES = str.maketrans("*`>_~]#&-=", "＊ˋ＞＿～］＃＆－＝")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +63,17 @@ def direct(outgoing: Outgoing, reader: Reader, limit: int = TEXT_BYTES) -> Shown
     A card with buttons is a card as far as it fits on one; what is too much stands in a text above.
     """
     card = outgoing.card
-    pressable = _pressable(card)
-    if card is None or not pressable:
+    buttons = _pressable(card)
+    if card is None or not buttons:
         return Shown(texts_of(outgoing.words, card, reader, limit))
     hint = plain.hint(_left_of(card), reader)
-    whole = _card(outgoing.words, card, pressable, hint, reader, outgoing.message_id)
+    whole = _card(outgoing.words, card, buttons, hint, reader, outgoing.message_id)
     if _fits(whole):
         return Shown((), whole)
     texts = _pieces(plain.joined([*plain.parts_of(outgoing.words, card), hint], reader), limit)
     title = _shortened(plain.flat(card.title, reader), TITLE_COLUMNS)
     bare = Card(title=text("said", words=title))
-    return Shown(texts, _card(None, bare, pressable, None, reader, outgoing.message_id))
+    return Shown(texts, _card(None, bare, buttons, None, reader, outgoing.message_id))
 
 
 def texts_of(
@@ -108,15 +95,6 @@ def response(words: Words | None, card: Card | None, reader: Reader) -> str | No
     return texts[0] if len(texts) == 1 else None
 
 
-def without_file(outgoing: Outgoing) -> Outgoing:
-    """Where no file can be sent: its name and what stands in it as words."""
-    file = outgoing.file
-    if file is None:
-        return outgoing
-    words = lines(outgoing.words, text("wecom.file", name=file.name, content=file.content))
-    return outgoing.model_copy(update={"words": words, "file": None})
-
-
 def changed(outgoing: Outgoing, reader: Reader) -> Json | None:
     """The card that takes another's place; None where it does not fit on one.
 
@@ -125,12 +103,11 @@ def changed(outgoing: Outgoing, reader: Reader) -> Json | None:
     card = outgoing.card
     if card is None:
         return None
-    pressable = _pressable(card)
     # A card of this kind has at least one button; where nothing is left to press it is a grey one.
-    buttons = pressable or [Button(label=text("wecom.settled"), command="settled")]
+    buttons = _pressable(card) or [Button(label=text("wecom.settled"), command="settled")]
     hint = plain.hint(_left_of(card), reader)
     whole = _card(None, card, buttons, hint, reader, outgoing.message_id)
-    if not pressable:
+    if not _pressable(card):
         whole["replace_text"] = plain.flat(text("wecom.settled"), reader)
     return whole if _fits(whole) else None
 
@@ -151,7 +128,7 @@ def _card(
     long: list[Words] = []
     for field in card.fields:
         name, value = (plain.flat(one, reader).strip() for one in (field.label, field.value))
-        name, value = _safe(name), _safe(value)
+        name, value = without_tags(name), without_tags(value)
         fits = 0 < _columns(name) <= FIELD_NAME_COLUMNS and 0 < _columns(value) <= FIELD_COLUMNS
         if fits and "\n" not in name + value and len(short) < FIELDS:
             short.append({"keyname": name, "value": value})
@@ -164,37 +141,26 @@ def _card(
         "button_list": [_button(one, reader) for one in buttons],
     }
     if below:
-        made["sub_title_text"] = _safe(below)
+        made["sub_title_text"] = without_tags(below)
     if short:
         made["horizontal_content_list"] = short
-    made["task_id"] = task_id(message_id, json.dumps(made, ensure_ascii=False))
+    made["task_id"] = name_of(message_id, json.dumps(made, ensure_ascii=False))
     return made
 
 
 def _button(button: Button, reader: Reader) -> Json:
     label = _line(plain.flat(button.label, reader))
-    return {"type": 0, "text": label, "style": STYLES[button.style], "key": _key(button)}
-
-
-def _key(button: Button) -> str:
-    return Pressed(command=button.command, arguments=button.arguments).dumped()
+    return {"type": 0, "text": label, "style": STYLES[button.style], "key": pressed_by(button)}
 
 
 def _pressable(card: Card | None) -> list[Button]:
     """The buttons a card can hold; the same command is no second button."""
-    found: dict[str, Button] = {}
-    for button in plain.buttons_of(card):
-        key = _key(button)
-        if len(key.encode()) <= BUTTON_KEY_BYTES and len(found) < BUTTONS:
-            found.setdefault(key, button)
-    return list(found.values())
+    return list(pressable(plain.buttons_of(card), BUTTONS, BUTTON_KEY_BYTES).values())
 
 
 def _left_of(card: Card) -> list[Button]:
     """The buttons that a card has no room for, each command once."""
-    there = {_key(one) for one in _pressable(card)}
-    buttons = {_key(one): one for one in plain.buttons_of(card)}
-    return [button for key, button in buttons.items() if key not in there]
+    return left_of(plain.buttons_of(card), map(pressed_by, _pressable(card)))
 
 
 def _fits(card: Json) -> bool:
@@ -203,7 +169,7 @@ def _fits(card: Json) -> bool:
 
 def _line(said: str) -> str:
     """It on one line; WeCom takes no empty title or button."""
-    return _safe(" ".join(said.split())) or NOTHING
+    return without_tags(" ".join(said.split())) or NOTHING
 
 
 def _shortened(said: str, columns: int) -> str:
@@ -232,9 +198,11 @@ def group(words: Words | None, card: Card | None, reader: Reader, bot: str) -> t
 
     `bot` is the name by which it has to be mentioned.
     """
-    parts = [_markdown(_called(reader.spans(part), bot)) for part in plain.parts_of(words, None)]
+    parts = [
+        _markdown(plain.called(reader.spans(part), bot)) for part in plain.parts_of(words, None)
+    ]
     if card is not None:
-        parts.append(f"**{_marked(_line(plain.flat(card.title, reader)))}**")
+        parts.append(f"**{without_signs(_line(plain.flat(card.title, reader)))}**")
         shown = card.model_copy(update={"title": text("said", words="")})
         parts += [_markdown(reader.spans(one)) for one in plain.parts_of(None, shown)[1:]]
     hint = plain.hint(plain.buttons_of(card), reader, bot)
@@ -250,54 +218,27 @@ def by_robot(words: Words | None, card: Card | None, reader: Reader, bot: str) -
     hint = plain.hint(plain.buttons_of(card), reader, bot)
     parts = [*plain.parts_of(words, card), hint]
     said = _pieces(plain.joined(parts, reader), TEXT_BYTES)
-    people = _people([part for part in parts if part is not None], reader)
+    people = list(plain.people_in((part for part in parts if part is not None), reader))
     bodies: list[Json] = [{"content": one} for one in said]
     if people:
         bodies[-1]["mentioned_list"] = people
     return bodies
 
 
-def _people(parts: Iterable[Words], reader: Reader) -> list[str]:
-    """The accounts of those who are named, each once."""
-    spans = (span for part in parts for span in reader.spans(part))
-    ids = (span.user_id for span in spans if span.kind == "mention" and span.user_id)
-    return list(dict.fromkeys(ids))
-
-
-def _called(spans: Sequence[Span], bot: str) -> list[Span]:
-    """Where we write "@me", people have to type our name."""
-    return [
-        one._replace(text=_ME.sub(f"@{bot} ", one.text)) if one.kind == "ours" and bot else one
-        for one in spans
-    ]
-
-
 def as_markdown(texts: Iterable[str]) -> tuple[str, ...]:
     """Texts for where only markdown is understood: the aibot's conversation with one person."""
-    return tuple(_marked(one) for one in texts)
+    return tuple(without_signs(one) for one in texts)
 
 
 def _markdown(spans: Iterable[Span]) -> str:
-    return _marked("".join(plain.shown(span) for span in spans))
-
-
-def _marked(said: str) -> str:
-    """Words in which nothing is a sign of markdown's."""
-    return _SIGNS.sub(lambda found: found[0].translate(_LOOK_ALIKES), _safe(said))
+    return without_signs("".join(plain.shown(span) for span in spans))
 
 
 # --- both ----------------------------------------------------------------------------------------
 
 
-def _safe(said: str) -> str:
-    """No tag of WeCom's: neither a link nor a mention.
-
-    >>> _safe('<a href="http://x">pay</a> <@all> 1 < 2')
-    '＜a href="http://x">pay＜/a> ＜@all> 1 < 2'
-    """
-    return _TAG.sub("＜", said)
-
-
 def _pieces(said: str, limit: int) -> tuple[str, ...]:
     """At most `limit` bytes each; WeCom takes no empty text."""
-    return tuple(one for one in plain.cut(_safe(said).strip() or NOTHING, limit) if one.strip())
+    return tuple(
+        one for one in plain.cut(without_tags(said).strip() or NOTHING, limit) if one.strip()
+    )

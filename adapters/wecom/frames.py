@@ -12,15 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from adapters.carried import Pressed
+from adapters.naming import handle_of, message_number
 from adapters.wecom.reading import (
     BOT,
     BOT_THREAD,
     NAME,
     Payload,
-    handle_of,
     id_in,
     key_of,
-    message_number,
     object_in,
     text_in,
     typed,

@@ -9,20 +9,15 @@ import asyncio
 import json
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import aiohttp
 
 from adapters.contract import DeliveryFailed
 from adapters.reading import Json
+from adapters.wires import BROKEN, Wire, close
 
 PING = "ping"
-LARGEST_FRAME = 4 * 2**20
-BROKEN = (OSError, aiohttp.ClientError)
-"""What a wire raises when it is no more."""
 
 # https://developer.work.weixin.qq.com/document/path/90313
 NOT_SUBSCRIBED = 846609
@@ -38,86 +33,6 @@ class BotRefused(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(f"errcode {code}")
         self.code = code
-
-
-class Wire(Protocol):
-    """Carries text frames; in tests it need not be a socket."""
-
-    @property
-    def is_open(self) -> bool:
-        """False: nothing that is sent now leaves."""
-
-    async def send_str(self, data: str) -> None:
-        """Raises OSError or aiohttp.ClientError; the text may have left all the same."""
-
-    async def next_text(self) -> str | None:
-        """The next frame; None when the wire is over, whoever ended it."""
-
-    async def close(self) -> object:
-        """Politely, which may take long."""
-
-    def abort(self) -> None:
-        """At once."""
-
-
-Connect = Callable[[str], Awaitable[Wire]]
-"""From an address to an open wire. Raises whatever goes wrong."""
-
-
-class WebSocket(aiohttp.ClientWebSocketResponse):
-    """aiohttp's, with a way to end it that waits for nobody."""
-
-    @property
-    def transport(self) -> asyncio.Transport | None:
-        """None when it is closed."""
-        connection = self._response.connection
-        return None if connection is None else connection.transport
-
-    @property
-    def is_open(self) -> bool:
-        """False: nothing that is sent now leaves."""
-        return not self.closed and self.transport is not None and not self.transport.is_closing()
-
-    async def next_text(self) -> str | None:
-        """The next frame; None when the wire is over, or a frame is larger than we read."""
-        frame = await self.receive()
-        if frame.type == aiohttp.WSMsgType.TEXT:
-            return str(frame.data)
-        if frame.type == aiohttp.WSMsgType.BINARY:
-            return bytes(frame.data).decode("utf-8", "replace")
-        return None
-
-    def abort(self) -> None:
-        """At once."""
-        if self.transport is not None:
-            self.transport.abort()
-        self._response.close()
-
-
-class WebSockets:
-    """Opens them, in one session, which is to be closed after them all."""
-
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __call__(self, url: str) -> Wire:
-        """Raises OSError, aiohttp.ClientError, and ValueError for what is no address."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=None),
-                trust_env=True,
-                ws_response_class=WebSocket,
-            )
-        socket = await self._session.ws_connect(url, max_msg_size=LARGEST_FRAME)
-        if not isinstance(socket, WebSocket):
-            raise TypeError("aiohttp made another WebSocket than ours")
-        return socket
-
-    async def close(self) -> None:
-        """Nothing can be opened in it any more."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
 
 
 @dataclass(slots=True)
@@ -229,14 +144,7 @@ class Line:
 
     async def close(self, patience: float) -> None:
         """Politely within `patience` seconds, a dead one at once; then it is closed in any case."""
-        try:
-            if not self.is_dead:
-                async with asyncio.timeout(patience):
-                    await self._wire.close()
-        except (TimeoutError, *BROKEN):
-            pass
-        finally:
-            self._wire.abort()
+        await close(self._wire, 0.0 if self.is_dead else patience)
 
 
 def new_id(cmd: str) -> str:

@@ -11,15 +11,18 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from adapters import plain
 from adapters.contract import DeliveryFailed
+from adapters.naming import handle_of
+from adapters.progress import Progress
 from adapters.wecom import encode
 from adapters.wecom.api import WecomApi, WecomRefused
 from adapters.wecom.by_app import ByApp
 from adapters.wecom.by_bot import ByBot
 from adapters.wecom.errcodes import failure, says_no_group
-from adapters.wecom.limits import WEBHOOK, Windows
-from adapters.wecom.progress import Progress
-from adapters.wecom.reading import BOT_THREAD, handle_of
+from adapters.wecom.limits import WEBHOOK
+from adapters.wecom.reading import BOT_THREAD
+from adapters.windows import Windows
 from bot.messages import Outgoing, Reader, plain_name
 
 log = logging.getLogger(__name__)
@@ -69,10 +72,9 @@ class Posting:
             if outgoing.words is None:
                 return outgoing.edits_handle
             outgoing = outgoing.model_copy(update={"card": None})
-        if outgoing.address.only_for is not None:
-            outgoing = _directly(outgoing)
+        outgoing = plain.directly(outgoing)
         if outgoing.address.kind == "group":
-            return await self._to_group(encode.without_file(outgoing), reader)
+            return await self._to_group(plain.without_file(outgoing), reader)
         return await self._to_person(outgoing, reader)
 
     # --- people ------------------------------------------------------------------------------
@@ -80,7 +82,7 @@ class Posting:
     async def _to_person(self, outgoing: Outgoing, reader: Reader) -> str:
         app, bot = self.app, self.bot
         if bot is not None and (outgoing.address.thread == BOT_THREAD or app is None):
-            return await bot.to_person(encode.without_file(outgoing), reader)
+            return await bot.to_person(plain.without_file(outgoing), reader)
         if app is None:
             raise DeliveryFailed("dead", NO_PERSON_TRANSPORT)
         try:
@@ -99,7 +101,7 @@ class Posting:
         if outgoing.uncertain_since is not None:
             return None
         try:
-            return await bot.to_person(encode.without_file(outgoing), reader)
+            return await bot.to_person(plain.without_file(outgoing), reader)
         except DeliveryFailed as failed:
             if failed.outcome == "unknown":
                 raise
@@ -134,11 +136,3 @@ class Posting:
 
         await self._progress.through(TRANSPORT, outgoing.message_id, bodies, say)
         return handle_of(outgoing.address.id, str(bodies[0]["content"]))
-
-
-def _directly(outgoing: Outgoing) -> Outgoing:
-    """What was for one person in a group, to that person."""
-    address = outgoing.address
-    assert address.only_for is not None
-    changed = {"kind": "person", "id": address.only_for, "thread": None, "only_for": None}
-    return outgoing.model_copy(update={"address": address.model_copy(update=changed)})

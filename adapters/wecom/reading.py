@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.contract import Rejected
-from bot.messages import query_ids, without_marks
+from bot.messages import without_marks
 
 NAME = "wecom"
 
@@ -29,8 +29,6 @@ _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 # Spaces that WeCom's clients put behind a mention.
 _SPACES = re.compile("[\u00a0\u2005\u3000]")
 _LONGEST_KEY = 200
-# Characters by which messages are told apart; a quotation may be cut.
-_TOLD_APART = 60
 _LONGEST_NAME = 200
 
 
@@ -106,34 +104,3 @@ def sealed_key_of(way: str, kind: str, *told: str) -> str:
     carry what somebody said, or bring the right to change a card.
     """
     return f"{way}:{kind}:{hashlib.sha256(chr(31).join(told).encode()).hexdigest()}"
-
-
-def handle_of(chat_id: str, words: str) -> str:
-    """How a message in a chat is known when somebody quotes it; "" for one that no query is known
-    by.
-
-    WeCom gives a quotation's words and no number. So a message goes by how it begins, signs and
-    blanks apart, which is all that may change on the way; and only one that names one query, for
-    of several nobody knows which is meant.
-    """
-    if len(query_ids(words)) != 1:
-        return ""
-    begins = "".join(one for one in words if one.isalnum())[:_TOLD_APART]
-    return f"{chat_id}:{hashlib.sha256(begins.encode()).hexdigest()[:32]}"
-
-
-# --- the numbers of cards ------------------------------------------------------------------------
-
-_TASK = re.compile(r"m([1-9][0-9]{0,17})-[0-9a-f]{16}", re.ASCII)
-
-
-def task_id(message_id: int, content: str) -> str:
-    """A card's name, which must be unique in an app: the same when it is sent again."""
-    digest = hashlib.sha256(f"{message_id}:{content}".encode()).hexdigest()[:16]
-    return f"m{message_id}-{digest}"
-
-
-def message_number(task: str) -> int | None:
-    """The number of our message in a card's name; None when it is no card of ours."""
-    found = _TASK.fullmatch(task)
-    return int(found[1]) if found else None

@@ -17,25 +17,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from adapters.contract import DeliveryFailed
+from adapters.hands import Hands, end
 from adapters.reading import Json, read_object
 from adapters.waits import doubled, spread
-from adapters.wecom.hands import Handle, Hands
-from adapters.wecom.line import (
-    NOT_CONNECTED,
-    NOT_SUBSCRIBED,
-    BotRefused,
-    Connect,
-    Line,
-    WebSockets,
-    new_id,
-)
+from adapters.wecom.line import NOT_CONNECTED, NOT_SUBSCRIBED, BotRefused, Line, new_id
+from adapters.wires import Connect, WebSockets, reason
 
 log = logging.getLogger(__name__)
+
+Handle = Callable[[str, Json], Awaitable[None]]
+"""A cmd ("aibot_msg_callback" or "aibot_event_callback") and its frame {headers, body}."""
 
 SUBSCRIBE = "aibot_subscribe"
 MESSAGE, EVENT = "aibot_msg_callback", "aibot_event_callback"
@@ -104,7 +100,8 @@ class BotSocket:
         self._timings = timings or Timings()
         self._web = WebSockets()
         self._connect: Connect = connect or self._web
-        self._hands = Hands(handle)
+        self._handle = handle
+        self._hands = Hands("a callback of the aibot")
         self._keeper: asyncio.Task[None] | None = None
         self._line: Line | None = None
         self._looked_at = 0.0
@@ -132,19 +129,10 @@ class BotSocket:
         await self._hands.finish(self._timings.finish)
         await self._end({*self._hands.tasks, *([keeper] if keeper else [])})
         self._alone_since = None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._timings.close):
-                await self._web.close()
+        await self._web.close(self._timings.close)
 
     async def _end(self, tasks: set[asyncio.Task[None]]) -> None:
-        """Cancel, and again where a library swallowed it; what never ends keeps nobody."""
-        for _ in range(2):
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                _, tasks = await asyncio.wait(tasks, timeout=self._timings.close / 2)
-        if tasks:
-            log.error("the aibot's WebSocket leaves %d tasks behind that do not end", len(tasks))
+        await end(tasks, self._timings.close, "the aibot's WebSocket")
 
     # --- for the adapter -----------------------------------------------------------------------
 
@@ -268,7 +256,7 @@ class BotSocket:
     async def _after_failure(self, error: Exception) -> float:
         """No line came about."""
         self._failures += 1
-        self._why = _reason(error)
+        self._why = reason(error, BotRefused)
         wait = spread(self._pause())
         if isinstance(error, BotRefused) and error.code == WRONG_SECRET:
             wait = spread(self._timings.refused_wait)
@@ -352,7 +340,7 @@ class BotSocket:
             self.callback_at = self.heard_at
             # With very much in hand the line is not read on: TCP tells WeCom to wait.
             line.is_held = True
-            await self._hands.take(cmd, said)
+            await self._hands.take(partial(self._handle, cmd, said))
             line.is_held = False
         else:
             log.info("the aibot's WebSocket brought a frame that is none of ours")
@@ -383,14 +371,6 @@ class BotSocket:
 def _is_kick(body: Any) -> bool:
     event = body.get("event") if isinstance(body, dict) else None
     return isinstance(event, dict) and event.get("eventtype") == KICKED
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without anything that was sent."""
-    if isinstance(error, BotRefused) or type(error) is ConnectionError:
-        return str(error)
-    status = getattr(error, "status", None)
-    return f"{type(error).__name__} {status}" if status else type(error).__name__
 
 
 def _now() -> float:

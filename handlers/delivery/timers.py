@@ -12,6 +12,17 @@ from storage.uow import UnitOfWork
 NOT_SPOKEN = "not_spoken"
 # What platforms' codes mean to people, and what they can do about it.
 BECAUSE = {
+    "dingtalk": frozenset(
+        {
+            "card_not_delivered",
+            "filtered_staff",
+            "foreign_webhook",
+            "invalid_staff",
+            "no_group",
+            "no_permission",
+            "nobody",
+        }
+    ),
     "slack": frozenset(
         {
             "account_deleted",
@@ -118,10 +129,11 @@ def _retry_button(number: int) -> Button:
 
 
 def _why(row: Any) -> Text:
-    platform, code = row.address.partition(":")[0], row.error or ""
-    why: Text | str = code
+    platform, error = row.address.partition(":")[0], row.error or ""
+    code, _, detail = error.partition(" ")
+    why: Text | str = error
     if code in BECAUSE.get(platform, ()):
-        why = text(f"delivery.because.{platform}.{code}")
+        why = text(f"delivery.because.{platform}.{code}", detail=detail)
     return text("delivery.why", why=why, attempts=row.attempts)
 
 

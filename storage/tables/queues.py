@@ -142,6 +142,16 @@ leads = Table(
     Column("until", UtcDateTime, nullable=False),
 )
 
+calls = Table(
+    "calls",
+    Base.metadata,
+    # Platforms let a program call them so often in a month, and say nothing until it was too often.
+    Column("platform", String(20), primary_key=True),
+    Column("month", String(7), primary_key=True),  # "2026-11", by the platform's own calendar
+    Column("kind", String(20), primary_key=True),
+    Column("made", Integer, nullable=False),
+)
+
 facts = Table(
     "facts",
     Base.metadata,

@@ -17,6 +17,7 @@ import handlers
 from adapters import PLATFORMS
 from adapters.carried import Pressed
 from adapters.contract import Capabilities
+from adapters.dingtalk import make_dingtalk
 from adapters.sandbox.world import DINGTALK_LIKE, SLACK_LIKE, WECOM_LIKE
 from adapters.slack.decode import ANY_VERB
 from adapters.slack.manifest import SLASH_COMMANDS
@@ -39,11 +40,15 @@ SWITCHED_ON = {
     "WECOM_ENCODING_AES_KEY": "A" * 43,
     "WECOM_BOT_ID": "aib1",
     "WECOM_BOT_SECRET": "1",
+    "DINGTALK_CLIENT_ID": "1",
+    "DINGTALK_CLIENT_SECRET": "1",
 }
+WITH_CARDS = {"DINGTALK_CARD_TEMPLATE_ID": "1"}
 NAMES: Mapping[Locale, Mapping[str, str]] = {
-    "en": {"slack": "Slack", "wecom": "WeCom"},
-    "zh_CN": {"slack": "Slack", "wecom": "企业微信"},
+    "en": {"slack": "Slack", "wecom": "WeCom", "dingtalk": "DingTalk"},
+    "zh_CN": {"slack": "Slack", "wecom": "企业微信", "dingtalk": "钉钉"},
 }
+CARDS: Mapping[Locale, str] = {"en": "{} with a card template", "zh_CN": "{}（有卡片模板）"}
 
 HEAD: Mapping[Locale, str] = {
     "en": """# What each platform can do
@@ -104,12 +109,14 @@ FLOWS: Mapping[Locale, str] = {
 ## What one does, and how
 
 Each of these is the same command everywhere, and the conversation tests run it on every platform.
-In a group of WeCom the line begins with a mention of the bot.
+In groups of WeCom and DingTalk the line begins with a mention of the bot. With a card template of
+DingTalk's what can be pressed on Slack can be pressed there, too.
 """,
     "zh_CN": """
 ## 要做的事，各平台怎么做
 
-下面每一项在各平台都是同一条命令，对话测试在每个平台上都跑一遍。企业微信群里要先 @ 机器人。
+下面每一项在各平台都是同一条命令，对话测试在每个平台上都跑一遍。企业微信和
+钉钉的群里要先 @ 机器人；钉钉配了卡片模板，Slack 上能点的按钮在钉钉里也能点。
 """,
 }
 FLOW_COLUMNS: Mapping[Locale, tuple[str, str]] = {
@@ -130,6 +137,11 @@ def platforms(locale: Locale) -> dict[str, Capabilities]:
         if adapter is None:
             raise SystemExit(f"{name} is off: add its settings to SWITCHED_ON")
         found[NAMES[locale][name]] = adapter.capabilities
+    with_cards = make_dingtalk(
+        Settings.model_validate(SWITCHED_ON | WITH_CARDS), lambda: datetime.now(UTC), reader_for
+    )
+    assert with_cards is not None
+    found[CARDS[locale].format(NAMES[locale]["dingtalk"])] = with_cards.capabilities
     for profile in (SLACK_LIKE, WECOM_LIKE, DINGTALK_LIKE):
         found[COLUMNS[locale][1].format(LIKE[locale][profile.name])] = profile.capabilities
     return found
@@ -165,6 +177,7 @@ def flows(locale: Locale) -> str:
         ways = {
             "slack": f"`{slash.get(command.name, f'{ANY_VERB} {name}')}`",
             "wecom": f"`{name}`",
+            "dingtalk": f"`{name}`",
         }
         if command.name in tapped:
             ways["wecom"] = MENU[locale].format(tapped[command.name], name)

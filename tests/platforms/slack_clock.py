@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
+from tests.platforms.watched import Watched
 
 
-class Clock:
+class Clock(Watched):
     """Real time, and a test may push it forward instead of sleeping."""
 
     def __init__(self) -> None:
-        # The one lock of the whole stand-in.
-        self.changed = threading.Condition(threading.RLock())
-        self._ahead = 0.0
+        super().__init__()
         self._last_tick = 0
         self._serial = 0
-
-    def now(self) -> float:
-        return time.time() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        with self.changed:
-            self._ahead += seconds
-            self.changed.notify_all()
 
     def next_ts(self) -> str:
         """A string key, unique and increasing: https://docs.slack.dev/messaging"""

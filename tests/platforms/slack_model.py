@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import copy
 import secrets
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.platforms.slack_clock import Clock
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 TRIGGER_LIFE = 3.0  # https://docs.slack.dev/interactivity/handling-user-interaction
 RESPONSE_URL_LIFE = 30 * 60.0
@@ -287,19 +284,6 @@ class Workspace(Clock):
         with self.changed:
             self.calls.append(call)
             self.changed.notify_all()
-
-    def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:
-        """The first truthy value of `predicate`; AssertionError with the story when none comes."""
-        deadline = time.monotonic() + timeout
-        # The predicate runs unlocked: it may call the app, which calls the Web API, which locks.
-        while not (found := predicate()):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise AssertionError(f"not within {timeout} s; so far:\n{self.story()}")
-            # Short waits: a notice may pass by meanwhile, and not all that is asked is in here.
-            with self.changed:
-                self.changed.wait(min(left, 0.02))
-        return found
 
     def story(self) -> str:
         with self.changed:

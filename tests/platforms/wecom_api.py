@@ -20,7 +20,8 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from tests.platforms.wecom_faults import Fault, Faults, How, LineBroken
+from tests.platforms.answering import Answer
+from tests.platforms.faults import Fault, Faults, How, LineBroken
 from tests.platforms.wecom_http import HttpApi
 from tests.platforms.wecom_messages import AppMessages
 from tests.platforms.wecom_model import Corp, Json
@@ -46,14 +47,6 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Answer:
-    status: int
-    body: bytes
-    late: float = 0.0  # seconds to wait before it goes out
-    lost: bool = False  # the line breaks before it arrives
-
-
-@dataclass(frozen=True)
 class Entry:
     """A call of the API: how it is asked and what it does."""
 
@@ -74,7 +67,7 @@ class Api:
         self.calls: list[Call] = []
         self.watch: Callable[[Call], object] = lambda _call: None
         """Called before a call takes effect, unlocked; what it raises is raised."""
-        self._faults = Faults()
+        self._faults: Faults[Fault] = Faults()
         self._tokens: dict[str, float] = {}  # token -> until when it is good
         self.entries = self._entries()
 

@@ -8,9 +8,7 @@ bot says appears in the corp's timeline, `via="bot"`.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +17,18 @@ from tests.platforms.wecom_bodies import event_body, press_body, text_body
 from tests.platforms.wecom_commands import BotCommands
 from tests.platforms.wecom_model import Corp, Json, Message, plain
 from tests.platforms.wecom_refusals import ERRMSGS, Refusal
+from tests.platforms.wires import CLEAN, CUT, INTERNAL_ERROR, InProcess
 
-CLEAN, INTERNAL_ERROR, CUT = 1000, 1011, 1006
-"""How a line ends; 1006 without a word."""
+__all__ = [
+    "CLEAN",
+    "CUT",
+    "INTERNAL_ERROR",
+    "ODD_FRAMES",
+    "Gateway",
+    "InProcess",
+    "Session",
+    "connect_in_process",
+]
 
 WRONG_SECRET, NOT_SUBSCRIBED = 853000, 846609
 
@@ -279,67 +286,6 @@ def _quoted(message: Message) -> Json:
 # ---- without sockets
 
 
-class InProcessWire:
-    """What adapters.wecom.line calls a Wire, straight into the gateway."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.is_open = True
-        self.unread = 0
-        self._is_reading = False
-        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
-        self._frames: asyncio.Queue[str | None] = asyncio.Queue()
-        self._session = gateway.connect(self._bring, lambda _code: self._bring(None))
-
-    async def send_str(self, data: str) -> None:
-        if not self.is_open:
-            raise ConnectionResetError("the line is gone")
-        self._session.receive(data)
-
-    async def next_text(self) -> str | None:
-        """Whoever asks for the next one is done with the last."""
-        self.unread -= self._is_reading
-        self._is_reading = False
-        text = await self._frames.get()
-        self._is_reading = True
-        if text is None:
-            self.is_open = False
-        return text
-
-    async def close(self) -> None:
-        self.abort()
-
-    def abort(self) -> None:
-        self.is_open = False
-        self._session.gone()
-
-    def _bring(self, text: str | None) -> None:
-        """From whichever thread."""
-        if threading.get_ident() != self._thread:
-            self._loop.call_soon_threadsafe(self._bring, text)
-            return
-        self.unread += 1
-        self._frames.put_nowait(text)
-
-
-class InProcess:
-    """Opens wires into a gateway, for BotSocket's `connect`."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.wires: list[InProcessWire] = []
-        self.opened_at: list[float] = []  # by the loop's clock
-        self._gateway = gateway
-
-    async def __call__(self, url: str) -> InProcessWire:
-        wire = InProcessWire(self._gateway)
-        self.wires.append(wire)
-        self.opened_at.append(asyncio.get_running_loop().time())
-        return wire
-
-    async def read_up(self) -> None:
-        """Returns when the bot has read all that was sent to it."""
-        while any(wire.is_open and wire.unread for wire in self.wires):  # noqa: ASYNC110
-            await asyncio.sleep(0)
-
-
 def connect_in_process(gateway: Gateway) -> InProcess:
-    return InProcess(gateway)
+    """Opens lines without sockets, whatever the address."""
+    return InProcess(lambda _url, put: gateway.connect(put, put))

@@ -1,24 +1,14 @@
-"""The stand-in's API as an ASGI application, in process and behind uvicorn alike.
-
-It answers by itself instead of through routes: a line that breaks must neither be turned into a
-page with status 500 nor into an orderly end.
-"""
+"""The stand-in's API as an ASGI application: what its requests hold."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
-import httpx
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from tests.platforms.wecom_faults import LineBroken
+from tests.platforms.answering import Answer, AnsweringApp
 
 if TYPE_CHECKING:
     from tests.platforms.wecom_api import Api
@@ -29,35 +19,17 @@ NAME = re.compile(rb'\bname="([^"]*)"')
 FILENAME = re.compile(rb'\bfilename="([^"]*)"')
 
 
-class HttpApi(Starlette):
+class HttpApi(AnsweringApp):
     def __init__(self, api: Api) -> None:
         super().__init__()
         self.api = api
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        request = Request(scope, receive)
+    def now(self) -> float:
+        return self.api.corp.now()
+
+    async def answer(self, request: Request) -> Answer:
         body = await self._body_of(request)
-        connection = _uvicorn_of(receive)
-        try:
-            query = dict(request.query_params)
-            answer = self.api.handle(request.method, request.url.path, query, body)
-            if answer.late:
-                await asyncio.sleep(answer.late)
-            if answer.lost:
-                raise LineBroken
-        except LineBroken:
-            if connection is None:
-                raise httpx.ReadError("the line broke", request=None) from None
-            await _hang_up(connection, receive)
-            return
-        dated = {"Date": formatdate(self.api.corp.now(), usegmt=True)}
-        if connection is not None:
-            connection.default_headers = []  # uvicorn's own Date, by the clock on the wall
-        kind = "application/json; charset=UTF-8"
-        await Response(answer.body, answer.status, dated, kind)(scope, receive, send)
+        return self.api.handle(request.method, request.url.path, dict(request.query_params), body)
 
     async def _body_of(self, request: Request) -> Any:
         """An object, the parts of a form, or bytes that are neither."""
@@ -89,16 +61,3 @@ def uploaded(sent: bytes, content_type: str) -> dict[str, Any]:
         if name is not None and name[1] == b"media" and filename is not None:
             return {"name": filename[1].decode(), "content": content.removesuffix(b"\r\n")}
     return {}
-
-
-def _uvicorn_of(receive: Receive) -> Any:
-    """The connection as uvicorn keeps it, None in process."""
-    owner = getattr(receive, "__self__", None)
-    return owner if hasattr(owner, "transport") else None
-
-
-async def _hang_up(connection: Any, receive: Receive) -> None:
-    """A broken line, not an answer: the caller's socket sees the end of it."""
-    connection.transport.abort()
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from copy import deepcopy
-from typing import TypeVar
 
+from tests.platforms.watched import Numbered, letters
 from tests.platforms.wecom_records import (
     ACTIVE,
     DISABLED,
@@ -33,8 +31,6 @@ from tests.platforms.wecom_records import (
     plain,
     plain_card,
 )
-
-T = TypeVar("T")
 
 __all__ = [
     "ACTIVE",
@@ -62,7 +58,7 @@ RESPONSE_URL_LIFE = 3600.0  # https://developer.work.weixin.qq.com/document/path
 MEDIA_LIFE = 3 * 86400.0  # https://developer.work.weixin.qq.com/document/path/90253
 
 
-class Corp:
+class Corp(Numbered):
     def __init__(
         self,
         *,
@@ -78,8 +74,7 @@ class Corp:
         bot_name: str = "班长",
         agent_name: str = "班长",
     ) -> None:
-        # The one lock of the whole stand-in.
-        self.changed = threading.Condition(threading.RLock())
+        super().__init__(corp_id)
         self.corp_id = corp_id
         self.agent_id = agent_id
         self.agent_name = agent_name
@@ -105,33 +100,6 @@ class Corp:
         self.response_urls: dict[str, ResponseUrl] = {}
         self._media_since: dict[str, float] = {}
         self._task_ids: set[tuple[Sender, str]] = set()
-        self._ahead = 0.0
-        self._number = 0
-        self._serial = 0
-
-    # ---- time and numbers
-
-    def now(self) -> float:
-        """Seconds since 1970 by the corp's clock; a subclass may keep another one."""
-        return time.time() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        """The corp's own clock only: tokens, codes and pace limits age."""
-        with self.changed:
-            self._ahead += seconds
-            self.changed.notify_all()
-
-    def next_number(self) -> int:
-        """One counter for messages and for changes of messages."""
-        with self.changed:
-            self._number += 1
-            return self._number
-
-    def new_id(self, prefix: str, length: int = 30) -> str:
-        """`prefix` and so many letters and digits, never the same twice."""
-        with self.changed:
-            self._serial += 1
-            return prefix + _letters(f"{self.corp_id} {prefix} {self._serial}", length)
 
     # ---- who is there
 
@@ -147,7 +115,7 @@ class Corp:
         open_userid: str = "",
     ) -> Member:
         with self.changed:
-            made_up = "wo" + _letters(f"{self.corp_id} {userid.lower()}", 30)
+            made_up = "wo" + letters(f"{self.corp_id} {userid.lower()}", 30)
             member = Member(
                 userid, name or userid, alias, status, visible, licensed, open_userid or made_up
             )
@@ -313,18 +281,6 @@ class Corp:
 
     # ---- watching
 
-    def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:
-        """The first truthy value of `predicate`; AssertionError with the story when none comes."""
-        deadline = time.monotonic() + timeout
-        # It runs unlocked: it may call the bot, which calls the API, which locks.
-        while not (found := predicate()):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise AssertionError(f"not within {timeout} s; so far:\n{self.story()}")
-            with self.changed:
-                self.changed.wait(min(left, 0.02))
-        return found
-
     def story(self) -> str:
         """What was said lately, for a person who reads a failed test."""
         with self.changed:
@@ -338,11 +294,3 @@ class Corp:
 def made_up_aes_key(seed: str) -> str:
     """An EncodingAESKey: 43 characters, base64 of 32 bytes without the last "="."""
     return base64.b64encode(hashlib.sha256(seed.encode()).digest()).decode()[:43]
-
-
-def _letters(seed: str, length: int) -> str:
-    found = ""
-    while len(found) < length:
-        made = base64.b64encode(hashlib.sha256(f"{seed} {len(found)}".encode()).digest()).decode()
-        found += "".join(letter for letter in made if letter.isalnum())
-    return found[:length]

@@ -10,7 +10,8 @@ from bot.words import catalogue
 from tests.clock import StillClock
 from tests.stages.stage import Stage
 
-_SHORT_IDS = r"(?: [A-Z]\d+(?:\.\d+)?)*"
+# Short ids, and the page of a list: 认领 Q1, 问题 open 2.
+_SHORT_IDS = r"(?: [A-Z]\d+(?:\.\d+)?)*(?:(?: [a-z]+)? \d+(?=$))?"
 
 
 class TypingStage(Stage):

@@ -16,8 +16,8 @@ from adapters.carried import Pressed
 from adapters.contract import DeliveryFailed, Request, Response
 from adapters.sandbox.world import PERSONAS, Profile
 from adapters.wecom.adapter import WecomAdapter
-from adapters.wecom.limits import Windows
 from adapters.wecom.setup import App, LongConnection, Setup
+from adapters.windows import Windows
 from bot.app import Bot
 from bot.messages import Address, Outgoing, Reader
 from bot.words import reader_for

@@ -1,10 +1,10 @@
-"""What goes wrong between the bot and WeCom's HTTP API, on demand."""
+"""What goes wrong between the bot and a platform's HTTP API, on demand."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 How = Literal["drop", "drop_after"]
 
@@ -17,7 +17,7 @@ class LineBroken(Exception):
 class Fault:
     """One way of going wrong, for `left` more calls; None: until it is healed."""
 
-    path: str  # "message/send", or "*" for all
+    path: str  # of a call, or "*" for all
     how: How | None
     errcode: int | None
     status: int | None
@@ -26,14 +26,17 @@ class Fault:
     left: int | None
 
 
-class Faults:
+F = TypeVar("F", bound=Fault)
+
+
+class Faults(Generic[F]):
     """The faults for the path itself are used up before those for "*", the oldest first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[Fault] = []
+        self._waiting: list[F] = []
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: F) -> None:
         with self._lock:
             self._waiting.append(fault)
 
@@ -41,7 +44,7 @@ class Faults:
         with self._lock:
             self._waiting.clear()
 
-    def next(self, path: str) -> Fault | None:
+    def next(self, path: str) -> F | None:
         with self._lock:
             for wanted in (path, "*"):
                 for fault in self._waiting:
@@ -49,7 +52,7 @@ class Faults:
                         return self._used(fault)
             return None
 
-    def _used(self, fault: Fault) -> Fault:
+    def _used(self, fault: F) -> F:
         if fault.left is not None:
             fault.left -= 1
             if fault.left <= 0:

@@ -1,0 +1,306 @@
+"""The DingTalk adapter: an internal app's robot hears people and the groups that mention it, by
+Stream or over HTTP, and writes to them.
+
+Nothing can be answered in the response to what comes in, so every answer goes by the outbox, which
+survives a crash and knows the order of a chat.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import httpx
+
+from adapters.contract import (
+    EVERYWHERE,
+    Capabilities,
+    Checkup,
+    DeliveryFailed,
+    Finding,
+    Place,
+    ReaderFor,
+    Receive,
+    Request,
+    Response,
+    Services,
+)
+from adapters.dingtalk import decode, doctor, encode, http
+from adapters.dingtalk.api import DingtalkApi, DingtalkRefused
+from adapters.dingtalk.batches import Batches
+from adapters.dingtalk.by_api import ByApi, Gate
+from adapters.dingtalk.by_webhook import ByWebhook
+from adapters.dingtalk.cards import Cards
+from adapters.dingtalk.decode import Heard, Outsider
+from adapters.dingtalk.directory import Directory
+from adapters.dingtalk.limits import Quota, RobotTurns
+from adapters.dingtalk.meter import Meter
+from adapters.dingtalk.posting import Posting
+from adapters.dingtalk.reading import NAME
+from adapters.dingtalk.setup import Setup
+from adapters.dingtalk.socket import CARDS, EVENTS, MESSAGES, Stream, Timings
+from adapters.dingtalk.ways import WaysBack
+from adapters.progress import Progress
+from adapters.reading import Json
+from adapters.wires import Connect
+from bot.messages import Address, Event, Outgoing, Reader, Reply, text
+
+log = logging.getLogger(__name__)
+
+HTTP_PATH = "/dingtalk/robot/{secret}"
+# A busy group's answers gather meanwhile and leave as one message.
+SECONDS_BETWEEN_MESSAGES = 1.0
+# Words of the alarms.
+APP_REFUSED, QUOTA_GONE = "app_refused", "quota_gone"
+# Whoever is no member reads why once; what they say meanwhile is not answered each time.
+TOLD_OUTSIDERS = 1000
+
+SUBSCRIPTIONS = (
+    {"type": "EVENT", "topic": EVENTS},
+    {"type": "CALLBACK", "topic": MESSAGES},
+    {"type": "CALLBACK", "topic": CARDS},
+)
+
+
+class Unanswered(Exception):
+    """DingTalk told us of somebody and does not say what has become of them."""
+
+
+class DingtalkAdapter:
+    """adapters.contract.Adapter for one DingTalk organisation."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        setup: Setup,
+        clock: Callable[[], datetime],
+        reader_for: ReaderFor,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        connect: Connect | None = None,
+        timings: Timings | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`transport` and `connect` take the place of the network, `monotonic` of the clock by
+        which the pace is kept.
+        """
+        self.setup = setup
+        self.capabilities = capabilities_of(setup)
+        self.paths: tuple[str, ...] = (HTTP_PATH,) if setup.mode == "http" else ()
+        self.api = DingtalkApi(setup, clock, transport, monotonic)
+        self.quota = Quota(clock)
+        self.stream: Stream | None = None
+        self._clock = clock
+        self._reader_for = reader_for
+        self._connect = connect
+        self._timings = timings
+        self._meter = Meter(clock, setup.monthly_calls)
+        self.api.counted = self._meter.count
+        self._services: Services | None = None
+        self._sounded: set[str] = set()
+        self._outsiders: OrderedDict[str, None] = OrderedDict()
+        self._ways = WaysBack(clock)
+        self.directory = Directory(self.api)
+        gate, progress = Gate(self.quota), Progress()
+        self._cards = Cards(setup, self.api, gate)
+        batches = Batches(self.api, setup.robot_code)
+        by_webhook = ByWebhook(self.api, setup.bot_name, RobotTurns(monotonic), progress, clock)
+        by_api = ByApi(
+            self.api, batches, gate, self.directory, setup.robot_code, setup.bot_name, progress
+        )
+        self.posting = Posting(setup, by_api, by_webhook, self._cards, self._ways, self._sound)
+
+    # --- life --------------------------------------------------------------------------------
+
+    async def start(self, receive: Receive, services: Services) -> None:
+        """Open the session and, in stream mode, begin to connect. Nothing waits for DingTalk."""
+        await self.api.open()
+        self._services = services
+        self._meter.start(services.called, services.alarm)
+        if self.setup.mode == "stream":
+            self.stream = Stream(
+                lambda: self.api.open_stream(SUBSCRIPTIONS),
+                lambda topic, headers, data: self._framed(topic, headers, data, receive),
+                acknowledged=self._acknowledged,
+                timings=self._timings,
+                connect=self._connect,
+            )
+            self.stream.start()
+
+    async def stop(self) -> None:
+        """Close everything, in a few seconds at most."""
+        if self.stream is not None:
+            await self.stream.stop()
+            self.stream = None
+        await self._meter.stop()
+        await self.api.close()
+
+    # --- in, over HTTP -----------------------------------------------------------------------
+
+    async def receive(self, request: Request, receive: Receive) -> Response:
+        """Answer one request of DingTalk's. Raises Rejected."""
+        data = http.admit(request, self.setup)
+        found = decode.message(data, request.now, bot_name=self.setup.bot_name, signed=False)
+        await self._take(found, receive)
+        return Response()
+
+    # --- in, by Stream -----------------------------------------------------------------------
+
+    async def _framed(self, topic: str, headers: Json, data: Json, receive: Receive) -> Json:
+        """Hand over what a frame says; what goes into its acknowledgement."""
+        now = self._clock()
+        if topic == MESSAGES:
+            found = decode.message(data, now, bot_name=self.setup.bot_name, signed=True)
+            await self._take(found, receive)
+            return {"response": None}
+        if topic == CARDS:
+            await self._pressed(data, str(headers.get("messageId", "")), now, receive)
+            return {"response": {}}
+        event_type, event_id = (str(headers.get(name, "")) for name in ("eventType", "eventId"))
+        for event in decode.accounts(event_type, event_id, data, now):
+            await self._account(event, receive)
+        return {"status": "SUCCESS"}
+
+    async def _pressed(self, data: Json, message_id: str, now: datetime, receive: Receive) -> None:
+        event = decode.press(data, message_id, now)
+        if event is None:
+            return
+        self._cards.is_pressed(message_id, str(data.get("outTrackId", "")))
+        await self._heard(event, receive)
+
+    def _acknowledged(self, headers: Json) -> None:
+        """The answer to a frame has left, or never will."""
+        self._cards.is_answered(str(headers.get("messageId", "")))
+
+    # --- both --------------------------------------------------------------------------------
+
+    async def _take(self, found: Heard | Outsider | None, receive: Receive) -> None:
+        if isinstance(found, Outsider):
+            await self._tell_outsider(found)
+        elif found is not None:
+            if found.way_back is not None:
+                self._ways.keep(found.event.key, found.way_back)
+            await self._heard(found.event, receive)
+
+    async def _heard(self, event: Event, receive: Receive) -> Reply | None:
+        """Hand the event over, and again with what DingTalk tells of those it names, if the bot
+        wants to know.
+        """
+        if event.trusted:
+            self.directory.remember(event.user)
+        told = await receive(event)
+        if told is not None and told.wants_more:
+            told = await receive(await self.directory.introduce(event))
+        return told
+
+    async def _account(self, event: Event, receive: Receive) -> None:
+        """Somebody left, says an event; what hangs on it is too much to believe it alone."""
+        standing = await self.directory.standing(event.user.id)
+        if standing == "unknown":
+            raise Unanswered  # it comes again
+        if standing == "gone":
+            await receive(event.model_copy(update={"gone": True, "complete": True}))
+
+    async def _tell_outsider(self, outsider: Outsider) -> None:
+        """Somebody outside of the organisation: DingTalk gives no account of theirs, and no other
+        way to write to them than this one.
+        """
+        if outsider.way_back is None or outsider.key in self._outsiders:
+            return
+        self._outsiders[outsider.key] = None
+        while len(self._outsiders) > TOLD_OUTSIDERS:
+            self._outsiders.popitem(last=False)
+        if outsider.way_back.expires_at <= self._clock():
+            return
+        reader = self._reader_for(self.setup.locale, "Asia/Shanghai", self._clock())
+        words = text("dingtalk.outsider", name=outsider.name)
+        body = encode.by_webhook(words, None, reader, mentions=False)[0]
+        try:
+            await self.api.by_session(outsider.way_back.url, body)
+        except (DingtalkRefused, DeliveryFailed) as error:
+            log.warning("somebody from outside could not be told: %s", type(error).__name__)
+
+    def answers_inline(self, event: Event, reply: Reply) -> bool:
+        """An acknowledgement shows nobody anything."""
+        return False
+
+    # --- out ---------------------------------------------------------------------------------
+
+    async def send(self, outgoing: Outgoing, reader: Reader) -> str:
+        """Deliver by whichever way fits. Raises DeliveryFailed."""
+        try:
+            return await self.posting.send(outgoing, reader)
+        finally:
+            await self._sound_while(APP_REFUSED, self.api.trouble is not None)
+            await self._sound_while(QUOTA_GONE, self.quota.is_exhausted)
+
+    async def _sound_while(self, word: str, lasts: bool) -> None:
+        """Tell the admins once, until it is over."""
+        if not lasts:
+            self._sounded.discard(word)
+        else:
+            await self._sound(word)
+
+    async def _sound(self, word: str) -> None:
+        if word in self._sounded or self._services is None:
+            return
+        self._sounded.add(word)
+        try:
+            await self._services.alarm(word)
+        except Exception as error:  # what became of the message matters more
+            log.warning("an alarm could not be sounded yet: %s", type(error).__name__)
+            self._sounded.discard(word)
+
+    def can_ring(self, team: str) -> bool:
+        """What is due is said in the group, too: with a real @ by a custom robot or a card, and
+        plainly where there is neither.
+        """
+        return bool(team)
+
+    def reaches(self) -> frozenset[Place]:
+        """Everywhere, as long as DingTalk's API answers."""
+        return EVERYWHERE
+
+    def pace(self, address: Address) -> float:
+        """Seconds between two messages to one chat."""
+        return SECONDS_BETWEEN_MESSAGES if address.kind == "group" else 0.0
+
+    # --- health ------------------------------------------------------------------------------
+
+    def trouble(self) -> str | None:
+        """Set while DingTalk refuses the app, no calls are left this month, or nothing is heard."""
+        if self.api.trouble is not None:
+            return self.api.trouble
+        if self.quota.is_exhausted:
+            return "the organisation's calls of this month are used up"
+        return self.stream.trouble() if self.stream is not None else None
+
+    async def examine(self, checkup: Checkup) -> Sequence[Finding]:
+        """Everything about DingTalk that can be asked; each finding names the page to open."""
+        await self.api.open()
+        try:
+            return await doctor.examine(
+                self.setup, self.api, checkup, self.posting.robot_of, SUBSCRIPTIONS
+            )
+        finally:
+            await self.api.close()
+
+
+def capabilities_of(setup: Setup) -> Capabilities:
+    """With a card template there are buttons, and cards that change; else everything is typed."""
+    cards = bool(setup.card_template_id)
+    return Capabilities(
+        forms=False,
+        buttons_in_groups=cards,
+        buttons_in_direct=cards,
+        private_in_groups=False,
+        edits_in_groups=cards,
+        edits_in_direct=cards,
+        structured_mentions=True,
+        folds=True,
+        max_bytes=encode.TEXT_BYTES,
+    )
