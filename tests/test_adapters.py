@@ -349,7 +349,6 @@ def test_the_wait_between_two_messages(seat: Seat) -> None:
 
 def test_nobody_is_rung_for_a_team_that_is_none(seat: Seat) -> None:
     assert not seat.adapter.can_ring("")
-    assert not seat.adapter.can_ring("of nobody")
 
 
 # --- life

@@ -98,8 +98,8 @@ class DingtalkAdapter:
         self._reader_for = reader_for
         self._connect = connect
         self._timings = timings
-        self._meter = Meter(clock, setup.monthly_calls)
-        self.api.counted = self._meter.count
+        self.meter = Meter(clock, setup.monthly_calls)
+        self.api.counted = self.meter.count
         self._services: Services | None = None
         self._sounded: set[str] = set()
         self._outsiders: OrderedDict[str, None] = OrderedDict()
@@ -120,7 +120,7 @@ class DingtalkAdapter:
         """Open the session and, in stream mode, begin to connect. Nothing waits for DingTalk."""
         await self.api.open()
         self._services = services
-        self._meter.start(services.called, services.alarm)
+        self.meter.start(services.called, services.alarm)
         if self.setup.mode == "stream":
             self.stream = Stream(
                 lambda: self.api.open_stream(SUBSCRIPTIONS),
@@ -136,7 +136,7 @@ class DingtalkAdapter:
         if self.stream is not None:
             await self.stream.stop()
             self.stream = None
-        await self._meter.stop()
+        await self.meter.stop()
         await self.api.close()
 
     # --- in, over HTTP -----------------------------------------------------------------------

@@ -24,7 +24,12 @@ from bot.words import reader_for
 from tests.clock import StillClock
 from tests.platforms.dingtalk_api import Api
 from tests.platforms.dingtalk_gateway import BOT, CARD, Gateway, connect_in_process
-from tests.platforms.dingtalk_messages import press_payload, text_payload
+from tests.platforms.dingtalk_messages import (
+    event_headers,
+    leave_payload,
+    press_payload,
+    text_payload,
+)
 from tests.platforms.dingtalk_model import Json, Message, Org, buttons, shown
 from tests.stages.stage import GROUP, GROUP_NAME, Run, Said
 from tests.stages.typing import TypingStage, line_for
@@ -162,6 +167,23 @@ class DingtalkStage(TypingStage):
         self._typed_in(account, words, in_group)()
         self.run(self.bot.delivery.drain())
 
+    def body(self, name: str, words: str, mentions: Sequence[str] = ()) -> Json:
+        """What DingTalk tells of a line, in the group where it mentions somebody."""
+        group = self.group_id if mentions else None
+        return text_payload(self.org, ACCOUNTS[name], words, group, mentions=mentions)
+
+    def say_body(self, body: Json) -> None:
+        """DingTalk tells it, perhaps for a second time."""
+        self.push(BOT, body)
+
+    def leave(self, name: str) -> None:
+        """Somebody leaves the organisation, which DingTalk tells as an event."""
+        account = ACCOUNTS[name]
+        self.org.remove_member(account)
+        data = leave_payload(self.org, account)
+        self.gateway.event(data=data, **event_headers(self.org, data))
+        self.run(self.settled())
+
     def quote(self, name: str, quoted: Message | str, words: str) -> str:
         """Answer to a message of the group by quoting it, and mention the bot."""
         user = ACCOUNTS[name]
@@ -185,8 +207,7 @@ class DingtalkStage(TypingStage):
     ) -> Callable[[], Callable[[], None]]:
         def pressed() -> Callable[[], None]:
             body = press_payload(self.org, ACCOUNTS[name], message, carried)
-            frame = self.org.new_id("press")
-            return lambda: self.push(CARD, body, messageId=frame)
+            return lambda: self.push(CARD, body)
 
         return pressed
 

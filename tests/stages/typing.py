@@ -13,6 +13,9 @@ from tests.stages.stage import Stage
 # Short ids, and the page of a list: 认领 Q1, 问题 open 2.
 _SHORT_IDS = r"(?: [A-Z]\d+(?:\.\d+)?)*(?:(?: [a-z]+)? \d+(?=$))?"
 
+# What somebody said stands in the line already: 咨询 明天谁上班？
+WHOLE = frozenset(words_of("ask"))
+
 
 class TypingStage(Stage):
     """A platform on which what is missing is asked for question by question."""
@@ -65,7 +68,8 @@ def line_for(label: str, shown: str) -> str | None:
 def _first(words: Iterable[str], commands: Iterable[str]) -> str | None:
     for command in commands:
         for word in words:
-            found = re.match(rf"{re.escape(word)}{_SHORT_IDS}(?= |$)", command.strip())
+            rest = r" .+" if word in WHOLE else rf"{_SHORT_IDS}(?= |$)"
+            found = re.match(rf"{re.escape(word)}{rest}", command.strip())
             if found:
                 return found[0]
     return None
