@@ -26,11 +26,13 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Towns with a card template, with custom robots, or with neither."""
     towns: list[Town] = []
 
-    def made(*, cards: bool = False, robots: Sequence[str] = ()) -> Town:
+    def made(*, cards: bool = False, robots: Sequence[str] = (), by_http: bool = False) -> Town:
         engine = fresh_engine(f"sqlite:///{tmp_path}/dingtalk{len(towns)}.db")
         profile = DINGTALK_CARDS if cards else DINGTALK
         one = Town(
-            engine, profile, staged=lambda clock: DingtalkStage(clock, cards=cards, robots=robots)
+            engine,
+            profile,
+            staged=lambda clock: DingtalkStage(clock, cards=cards, robots=robots, by_http=by_http),
         )
         towns.append(one)
         return one
@@ -216,6 +218,44 @@ def test_a_template_that_is_not_taken_costs_nothing_but_buttons(make: Make) -> N
     assert "认领 Q1" in stage.newest("图书馆几点开门").body["text"]
     town.wait(minutes=1)
     assert any("DINGTALK_CARD_TEMPLATE_ID" in line for line in town.reads("周经理"))
+
+
+# --- over HTTP ------------------------------------------------------------------------------------
+
+MOVES_MONEY_OR_ROLES = (
+    "绑定 12345678",
+    "人员 添加 @小林 组长",
+    "人员 移除 @小林",
+    "通过 J1",
+    "通过 C1",
+    "驳回 C1 不对",
+    "确认 H1",
+    "团队 设置 访客 关",
+)
+
+
+@pytest.mark.parametrize("typed", MOVES_MONEY_OR_ROLES)
+def test_what_nobody_proves_moves_no_money_and_no_roles(make: Make, typed: str) -> None:
+    """DingTalk signs only the time: the words may be anybody's."""
+    town = make(by_http=True)
+    assert "DINGTALK_MODE=stream" in town.say("周经理", typed)
+    assert "DINGTALK_MODE=stream" not in make().say("周经理", typed)
+
+
+def test_a_day_over_http(make: Make) -> None:
+    town = make(by_http=True)
+    assert "09:00" in town.say("小王", "签到")
+    assert "Q1" in town.say("访客", ASKED, in_group=True)
+    assert "归你了" in town.say("小王", "认领 Q1", in_group=True)
+    town.wait(hours=2)
+    assert any("Q1" in line for line in town.reads("小王"))
+    assert any("现在到期" in line for line in town.group())
+
+
+def test_a_message_that_comes_again_over_http_is_one(make: Make) -> None:
+    town = make(by_http=True)
+    assert "Q1" in town.say("小王", ASKED, key="once")
+    assert town.say("小王", ASKED, key="once") == ""
 
 
 # --- when the month's calls are used up -----------------------------------------------------------

@@ -57,14 +57,17 @@ class Cards:
 
     # --- messages ------------------------------------------------------------------------------
 
-    async def create(self, outgoing: Outgoing, reader: Reader) -> str:
-        """Deliver a card; the same one again is known by its name. Gives its handle.
+    async def create(self, outgoing: Outgoing, reader: Reader) -> str | None:
+        """Deliver a card; the same one again is known by its name. Gives its handle, or None for
+        what is too long to be one.
 
         What rings mentions those it names.
         """
         in_group = outgoing.address.kind == "group"
         call = self._setup.bot_name if in_group else ""
         variables = encode.card_variables(outgoing.words, outgoing.card, reader, call)
+        if not encode.fits_card(variables):
+            return None
         name = name_of(outgoing.message_id, json.dumps(variables, ensure_ascii=False))
         body: Json = {
             "cardTemplateId": self._setup.card_template_id,

@@ -13,7 +13,7 @@ from itertools import count
 import httpx
 
 from adapters.carried import Pressed
-from adapters.contract import DeliveryFailed
+from adapters.contract import DeliveryFailed, Request, Response
 from adapters.dingtalk.adapter import DingtalkAdapter, capabilities_of
 from adapters.dingtalk.setup import Robot, Setup
 from adapters.dingtalk.socket import Timings
@@ -31,6 +31,7 @@ from tests.platforms.dingtalk_messages import (
     text_payload,
 )
 from tests.platforms.dingtalk_model import Json, Message, Org, buttons, shown
+from tests.platforms.dingtalk_requests import signed_request
 from tests.stages.stage import GROUP, GROUP_NAME, Run, Said
 from tests.stages.typing import TypingStage, line_for
 
@@ -38,6 +39,7 @@ ACCOUNTS = {persona.name: persona.id for persona in PERSONAS}
 NAMES = {account: name for name, account in ACCOUNTS.items()}
 API_URL = "https://dingtalk.test"
 CONNECTIONS = 2
+HTTP_SECRET = "0123456789abcdef"
 
 _MENTIONED = re.compile("|".join(f"@({re.escape(name)})" for name in ACCOUNTS))
 
@@ -85,10 +87,18 @@ class DingtalkStage(TypingStage):
     platform = "dingtalk"
 
     def __init__(
-        self, clock: StillClock, *, cards: bool = False, robots: Sequence[str] = ()
+        self,
+        clock: StillClock,
+        *,
+        cards: bool = False,
+        robots: Sequence[str] = (),
+        by_http: bool = False,
     ) -> None:
-        """`cards`: with a card template. `robots`: the teams whose group has a custom robot."""
+        """`cards`: with a card template. `robots`: the teams whose group has a custom robot.
+        `by_http`: DingTalk calls us.
+        """
         super().__init__(clock)
+        self._by_http = by_http
         self.profile = DINGTALK_CARDS if cards else DINGTALK
         self.org = StillOrg(clock)
         self.org.webhook_origin = API_URL
@@ -123,11 +133,14 @@ class DingtalkStage(TypingStage):
             card_template_id=org.template_id if cards else "",
             bot_name=org.bot_name,
             robots={team: Robot(*org.add_robot(self.group_id)) for team in robots},
+            mode="http" if self._by_http else "stream",
+            http_secret=HTTP_SECRET if self._by_http else "",
         )
 
     def open(self, bot: Bot, run: Run) -> None:
         super().open(bot, run)
-        self.run(self._connected())
+        if not self._by_http:
+            self.run(self._connected())
 
     async def _connected(self) -> None:
         assert self.dingtalk.stream is not None
@@ -222,8 +235,19 @@ class DingtalkStage(TypingStage):
 
     def push(self, topic: str, body: Json, **headers: str) -> None:
         """A line brings something, and the bot has done with it."""
+        if self._by_http:
+            assert self.run(self._answer_to(body)).status == 200
+            return
         self.gateway.push(topic, body, headers=headers)
         self.run(self.settled())
+
+    async def _answer_to(self, body: Json) -> Response:
+        """DingTalk calls the bot with it."""
+        signed = signed_request(self.org, body)
+        headers = {name.lower(): value for name, value in signed.headers.items()}
+        path = f"/dingtalk/robot/{HTTP_SECRET}"
+        asked = Request(signed.method, path, headers, {}, signed.body, self.clock.now())
+        return await self.adapter.receive(asked, self.bot.dispatch.receive)
 
     async def settled(self) -> None:
         assert self.dingtalk.stream is not None
