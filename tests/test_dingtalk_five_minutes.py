@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -48,6 +50,11 @@ class Office:
         }
         lines = "".join(f"{name}={value}\n" for name, value in values.items())
         (folder / ".env").write_text(lines, encoding="utf-8")
+        # Nine o'clock tomorrow, so that nothing falls into quiet hours whenever the test runs.
+        now = datetime.now(ZoneInfo("Asia/Shanghai"))
+        morning = (now + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
+        self._ahead = (morning - now).total_seconds()
+        self.org.advance(self._ahead)
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         stack.callback(self.stop)
@@ -55,7 +62,7 @@ class Office:
     def banzhang(self, *arguments: str) -> str:
         """Type a command, see it end well, and read what it says."""
         ended = subprocess.run(
-            [sys.executable, "-m", "bot", *arguments],
+            [sys.executable, "-m", "tests.serve_at", str(self._ahead), *arguments],
             cwd=self._folder,
             env=self._environment,
             capture_output=True,
@@ -68,8 +75,9 @@ class Office:
 
     def serve(self) -> None:
         """Start the bot and leave it running."""
+        command = ["tests.serve_at", str(self._ahead), "serve", "--port", str(self._port)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bot", "serve", "--port", str(self._port)],
+            [sys.executable, "-m", *command],
             cwd=self._folder,
             env=self._environment,
             stdout=subprocess.DEVNULL,
@@ -83,6 +91,14 @@ class Office:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(5)
             self._process = None
+
+    def later(self, **spans: float) -> None:
+        """Stop it, and start it when so much time has passed."""
+        self.stop()
+        passed = timedelta(**spans).total_seconds()
+        self._ahead += passed
+        self.org.advance(passed)
+        self.serve()
 
     @property
     def ready(self) -> str:
@@ -133,6 +149,14 @@ def test_five_minutes(office: Office) -> None:
     office.wait_read(office.group, "Q1", "图书馆几点开门")
     office.say("wang", "@班长 认领 Q1", office.group)
     office.wait_read(office.group, "归你了")
+    told = len(office.org.messages("wang"))
+    office.later(hours=2)
+    due = office.wait_read(office.group, "Q1", "现在到期")
+    assert due.via == "api", "a way back would be over"
+    office.wait_read("wang", "Q1", "图书馆几点开门")
+    assert len(office.org.messages("wang")) > told
+    office.say("wang", "@班长 回复 Q1 八点", office.group)
+    office.wait_read(office.group, "八点")
     assert office.ready == "ok"
     assert "✗" not in office.banzhang("doctor")
     assert office.gateway.odd == []
