@@ -127,9 +127,9 @@ class Lines(ABC):
     async def _take(self, line: Line, said: Json) -> None:
         """A frame came in. What takes long goes to `_hand_over`."""
 
+    @abstractmethod
     def _asked_wait(self, error: Exception) -> float | None:
         """The seconds that a refusal by `open_url` asks for; None where it says nothing."""
-        return None
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -276,10 +276,12 @@ class Lines(ABC):
             self._alone_since = self._now()
 
     async def _close(self, line: Line) -> None:
-        await close(line.wire, self._timings.close)
-        line.closed.set()
-        self._finish(line, "it was closed")
-        self._lines.discard(line)
+        try:
+            await close(line.wire, self._timings.close)
+        finally:
+            line.closed.set()
+            self._finish(line, "it was closed")
+            self._lines.discard(line)
 
     # --- one line ------------------------------------------------------------------------------
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 
+# What our own database could not take is tried again, where the platform says it only once or late.
+TAKE_AGAIN = (0.5, 2.0, 5.0)
+
 
 def doubled(first: float, longest: float, times: int) -> float:
     """Seconds, doubling from `first`, until what has failed so many times is tried again."""

@@ -138,10 +138,9 @@ async def close(wire: Wire, patience: float) -> None:
     """Politely within `patience` seconds, without any at once; then it is closed in any case."""
     try:
         if patience:
-            async with asyncio.timeout(patience):
-                await wire.close()
-    except (TimeoutError, *BROKEN):
-        pass
+            with suppress(Exception):  # it is over, whatever is the matter with it
+                async with asyncio.timeout(patience):
+                    await wire.close()
     finally:
         wire.abort()
 

@@ -241,7 +241,7 @@ async def test_two_connections_and_no_more(server: StreamServer) -> None:
 
 async def test_they_begin_one_after_the_other(gateway: Gateway) -> None:
     async with in_process(gateway, timings=replace(QUICK, apart=0.2)) as (_, connect):
-        assert_paced(connect.opened_at, 0.2)
+        assert_paced(connect.opened_at, 0.15)
     assert Timings().apart >= 30
 
 

@@ -27,6 +27,7 @@ from adapters.dingtalk.errcodes import Kind, is_alarm, kind_of
 from adapters.lines import Line, Lines, parsed
 from adapters.lines import Timings as LineTimings
 from adapters.reading import Json
+from adapters.waits import TAKE_AGAIN
 from adapters.wires import Connect
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Timings(LineTimings):
     apart: float = 30.0
     card: float = 1.5
     """A press is acknowledged so soon, done or not; DingTalk waits for 2 s."""
-    take_again: tuple[float, ...] = (0.5, 2.0, 5.0)
+    take_again: tuple[float, ...] = TAKE_AGAIN
     """Between the tries of a message that our own database could not take."""
 
 

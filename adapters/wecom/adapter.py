@@ -33,6 +33,7 @@ from adapters.contract import (
 )
 from adapters.progress import Progress
 from adapters.reading import Json
+from adapters.waits import TAKE_AGAIN
 from adapters.wecom import decode, doctor, encode, frames, http
 from adapters.wecom.api import WecomApi
 from adapters.wecom.by_app import ByApp
@@ -54,8 +55,6 @@ APP_PATH, BOT_PATH = "/wecom/app", "/wecom/bot"
 # https://developer.work.weixin.qq.com/document/path/90454 and …/path/99110
 SECONDS_BETWEEN_MESSAGES = 2.0
 SECONDS_BETWEEN_ROBOT_MESSAGES = 3.0
-# A frame comes only once: what our own database could not take is tried again.
-TAKE_AGAIN = (0.5, 2.0, 5.0)
 
 
 # For somebody of whom nothing is known: not even which language they read.
