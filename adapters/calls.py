@@ -83,8 +83,9 @@ class Calls:
         deadline: float,
         *,
         body: Mapping[str, Any] | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
     ) -> httpx.Response:
         """The answer, whatever its status; redirects are not followed. `deadline` is the loop's.
 
@@ -97,9 +98,9 @@ class Calls:
             raise DeliveryFailed("retry", "there was no time left to ask")
         try:
             async with asyncio.timeout_at(deadline):
-                # httpx writes JSON as UTF-8, without \\uXXXX.
+                # httpx writes JSON as UTF-8; of \\uXXXX WeCom says 40033.
                 return await self._client.request(
-                    method, url, params=query, json=body, headers=headers
+                    method, url, params=query, json=body, headers=headers, files=files
                 )
         except NOT_ASKED as error:
             raise DeliveryFailed(

@@ -476,7 +476,10 @@ async def test_before_the_beginning_and_after_the_end(corp: Corp, standin: Api) 
         await api.call("message/send", text())
     with pytest.raises(DeliveryFailed) as found:
         await api.call("message/send", text())
-    assert (found.value.outcome, found.value.why) == ("retry", wecom_api.NOT_OPEN)
+    assert (found.value.outcome, found.value.why) == (
+        "retry",
+        "the WeCom session is not open",
+    )
     await api.close()
 
 

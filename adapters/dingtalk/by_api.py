@@ -36,11 +36,6 @@ class Gate:
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether DingTalk has said that the month's calls are used up."""
-        return self._quota.is_exhausted
-
     async def through(self, audience: Audience, call: Callable[[], Awaitable[Told]]) -> Told:
         """Make one metered call for "person" or "group". Raises DeliveryFailed."""
         wait = self._quota.may_call(audience)

@@ -8,17 +8,17 @@ address is ever logged or put into an error.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import httpx
 
+from adapters.calls import Calls, deadline_in
 from adapters.contract import DeliveryFailed
 from adapters.reading import Json, read_object
+from adapters.tokens import Tokens
 from adapters.wecom.errcodes import (
     GET_TOKEN,
     INVALID_USER,
@@ -33,23 +33,6 @@ log = logging.getLogger(__name__)
 
 # The address's queue waits meanwhile, and a lease of the outbox lasts longer. A new token included.
 CALL_SECONDS = 15.0
-CONNECT_SECONDS = 5.0
-CLOSE_SECONDS = 2.0
-# Shorter than anybody keeps an idle connection, so that none dies under a message.
-KEEP_ALIVE_SECONDS = 5.0
-MOST_CONNECTIONS = 50
-# A token is renewed before its end, so that none ends on its way.
-RENEW_BEFORE = 300.0
-
-NOT_OPEN = "the WeCom session is not open"
-# WeCom was surely not asked.
-NOT_ASKED = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
 # The agentid stands in the call: that another call works says nothing about these.
 OF_THE_CALL = frozenset({40056, 301002})
 
@@ -78,12 +61,6 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
-    text: str
-    renew_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class _Ask:
     """One request, but for its token: a GET where there is neither body nor file."""
 
@@ -91,21 +68,6 @@ class _Ask:
     body: Json | None = None
     query: Query | None = None
     file: tuple[str, bytes] | None = None
-
-
-class _NoQueries(logging.Filter):
-    """httpx writes down every address it calls; here it loses what stands behind its path."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                one.copy_with(query=None) if isinstance(one, httpx.URL) else one
-                for one in record.args
-            )
-        return True
-
-
-_no_queries = _NoQueries()
 
 
 class WecomApi:
@@ -126,32 +88,17 @@ class WecomApi:
         self._url = url.rstrip("/") + "/cgi-bin/"
         self._corp_id, self._secret = corp_id, secret
         self._clock = clock
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
-        self._token: _Token | None = None
-        self._renewing: asyncio.Task[_Token] | None = None
+        self._calls = Calls("WeCom", transport)
+        self._tokens = Tokens(self._new_token, clock)
 
     async def open(self) -> None:
         """Open the session; nothing is asked yet. Proxies are the environment's."""
-        logging.getLogger("httpx").addFilter(_no_queries)
-        self._client = httpx.AsyncClient(
-            transport=self._transport,
-            timeout=httpx.Timeout(CALL_SECONDS, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-            limits=httpx.Limits(
-                max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS
-            ),
-        )
+        await self._calls.open()
 
     async def close(self) -> None:
         """Close everything within a few seconds. Calls that are under way fail."""
-        client, self._client = self._client, None
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.wait([self._renewing], timeout=CLOSE_SECONDS)
-        if client is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await client.aclose()
+        await self._tokens.close()
+        await self._calls.close()
 
     async def call(
         self,
@@ -238,73 +185,42 @@ class WecomApi:
 
     async def _twice_at_most(self, ask: _Ask) -> Told:
         """A token may end before its time, and is then replaced once; never in a circle."""
-        deadline = _deadline()
-        token = await self._valid_token(deadline)
+        deadline = deadline_in(CALL_SECONDS)
+        token = await self._tokens.valid(deadline)
         try:
             return await self._exchange(ask, token, deadline)
         except WecomRefused as refused:
             if kind_of(refused.code) is not Kind.TOKEN:
                 raise
-        token = await self._valid_token(deadline, refused=token)
+        token = await self._tokens.valid(deadline, refused=token)
         return await self._exchange(ask, token, deadline)
 
     async def _exchange(
         self, ask: _Ask, token: str | None = None, deadline: float | None = None
     ) -> Told:
-        if self._client is None:
-            raise DeliveryFailed("retry", NOT_OPEN)
         query = {**({"access_token": token} if token else {}), **(ask.query or {})}
         files = {"media": (*ask.file, "application/octet-stream")} if ask.file else None
-        method = "GET" if ask.body is None and files is None else "POST"
-        try:
-            async with asyncio.timeout_at(deadline or _deadline()):
-                # httpx writes JSON as UTF-8; of \uXXXX WeCom says 40033.
-                response = await self._client.request(
-                    method, self._url + ask.path, params=query, json=ask.body, files=files
-                )
-        except NOT_ASKED as error:
-            raise DeliveryFailed("retry", _named("WeCom is not reachable", error)) from None
-        except (httpx.HTTPError, OSError, TimeoutError) as error:
-            raise DeliveryFailed("unknown", _named("the line broke", error)) from None
+        response = await self._calls.ask(
+            "GET" if ask.body is None and files is None else "POST",
+            self._url + ask.path,
+            deadline or deadline_in(CALL_SECONDS),
+            body=ask.body,
+            query=query,
+            files=files,
+        )
         return _told(response, ask.path)
 
     # --- the token
 
-    async def _valid_token(self, deadline: float, refused: str | None = None) -> str:
-        """The token, or a new one in its place; many who need a new one wait for the same.
-
-        `refused` is one that WeCom did not take.
-        """
-        if self._token is not None and self._token.text == refused:
-            self._token = None
-        if self._token is not None and self._clock() < self._token.renew_at:
-            return self._token.text
-        if self._renewing is None:
-            self._renewing = asyncio.create_task(self._renew(deadline))
-            self._renewing.add_done_callback(self._renewed)
-        renewing = self._renewing
-        await asyncio.wait([renewing])  # it ends in time: who asked for it asked no later
-        if renewing.cancelled():
-            raise DeliveryFailed("retry", NOT_OPEN)
-        return renewing.result().text
-
-    async def _renew(self, deadline: float) -> _Token:
+    async def _new_token(self, deadline: float) -> tuple[str, float]:
         """https://developer.work.weixin.qq.com/document/path/91039"""
-        asked = self._clock()
         query = {"corpid": self._corp_id, "corpsecret": self._secret}
         ask = _Ask(GET_TOKEN, query=query)
         found = (await _unseen(self._exchange(ask, deadline=deadline))).body
         text, lasts = found.get("access_token"), found.get("expires_in")
         if not isinstance(text, str) or not text or not isinstance(lasts, int):
             raise DeliveryFailed("retry", "an odd answer: no access token in it")
-        early = min(RENEW_BEFORE, lasts / 2)
-        self._token = _Token(text, asked + timedelta(seconds=lasts - early))
-        return self._token
-
-    def _renewed(self, renewing: asyncio.Task[_Token]) -> None:
-        self._renewing = None
-        if not renewing.cancelled():
-            renewing.exception()  # looked at, though everybody who waited may have gone
+        return text, lasts
 
 
 def unreached(answer: Json) -> dict[str, str]:
@@ -348,11 +264,3 @@ def _media_id(answer: Json) -> str:
     if not isinstance(found, str) or not found:
         raise DeliveryFailed("retry", "an odd answer: no media id in it")
     return found
-
-
-def _deadline() -> float:
-    return asyncio.get_running_loop().time() + CALL_SECONDS
-
-
-def _named(what: str, error: Exception) -> str:
-    return f"{what}: {type(error).__name__}"

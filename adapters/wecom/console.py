@@ -88,10 +88,3 @@ def came_in(checkup: Checkup, way: str, kinds: Mapping[str, str]) -> tuple[list[
     """
     heard = [kind for kind in kinds if checkup.heard(f"{way}:{kind}:")]
     return [kinds[kind] for kind in heard], [kinds[kind] for kind in kinds if kind not in heard]
-
-
-def address(checkup: Checkup, path: str) -> str:
-    """What to enter as URL for a path of ours."""
-    if checkup.base_url:
-        return checkup.base_url.rstrip("/") + path
-    return f"https://your.address{path} (BANZHANG_BASE_URL is not set)"

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from adapters.checkups import address
 from adapters.clocks import clock
 from adapters.contract import Checkup, DeliveryFailed, Finding, ReaderFor
 from adapters.reading import Json
 from adapters.wecom import doctor_groups, menu
 from adapters.wecom.api import WecomApi, WecomRefused
-from adapters.wecom.console import APP, OFF, UNTRUSTED, address, came_in, why_not
+from adapters.wecom.console import APP, OFF, UNTRUSTED, came_in, why_not
 from adapters.wecom.reading import display_name
 from adapters.wecom.setup import App, Setup
 from adapters.wires import Connect

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from adapters.checkups import address, unbound
 from adapters.contract import Checkup, DeliveryFailed, Finding, Home
 from adapters.reading import Json, read_object
 from adapters.wecom.api import WecomApi, WecomRefused
-from adapters.wecom.console import BOT, BOTS, LATER, ROBOT, address, came_in, refused, why_not
+from adapters.wecom.console import BOT, BOTS, LATER, ROBOT, came_in, refused, why_not
 from adapters.wecom.line import BotRefused, Line, new_id
 from adapters.wecom.setup import LEAD, LongConnection, Setup
 from adapters.wecom.socket import SUBSCRIBE, WRONG_SECRET
@@ -243,16 +244,7 @@ def _groups(setup: Setup, checkup: Checkup, robot_of: RobotOf) -> Iterator[Findi
         yield _home(home, setup, by_bot=by_bot, by_robot=robot_of(home.team) is not None)
     if setup.bot is None:
         return  # nobody could be heard there
-    bound = {home.team for home in checkup.homes}
-    for team in checkup.teams:
-        if team not in bound:
-            which = f" {team}" if len(checkup.teams) > 1 else ""
-            yield Finding(
-                True,
-                f"Nobody has bound a WeCom group to {team} yet: write"
-                f" `@{setup.bot_name} 团队 绑定{which}` in it.",
-                advice=True,
-            )
+    yield from unbound(checkup, "WeCom", setup.bot_name)
 
 
 def _home(home: Home, setup: Setup, *, by_bot: bool, by_robot: bool) -> Finding:
