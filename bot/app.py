@@ -48,6 +48,19 @@ log = structlog.get_logger()
 
 FIRST_TEAM = {"zh_CN": "班组", "en": "Team"}
 TICK_TOO_OLD = 15.0
+STOPS_WITHIN = 4.0
+"""Seconds for all platforms together."""
+FINISHES_SENDING = 1.5
+"""Of these, seconds for what is being sent; what is cut off is tried again after the next start."""
+
+
+async def _stop(adapter: Adapter, ends: float) -> None:
+    """Stop a platform's adapter; whatever it hangs on, not longer than until `ends`."""
+    try:
+        async with asyncio.timeout_at(ends):
+            await adapter.stop()
+    except TimeoutError:
+        log.warning("a platform was cut off while it stopped", platform=adapter.name)
 
 
 def make_cipher(settings: Settings) -> Cipher:
@@ -192,9 +205,9 @@ class Bot:
             self._draining.cancel()
             with suppress(asyncio.CancelledError):
                 await self._draining
-        await self.delivery.stop()
-        for adapter in self.adapters.values():
-            await adapter.stop()
+        ends = asyncio.get_running_loop().time() + STOPS_WITHIN
+        await self.delivery.stop(FINISHES_SENDING)
+        await asyncio.gather(*(_stop(one, ends) for one in self.adapters.values()))
         self._loop = None
         self.close()
 

@@ -85,7 +85,7 @@ class Delivery:
             if self._sending:
                 await asyncio.wait(set(self._sending))
 
-    async def stop(self, patience: float = 5.0) -> None:
+    async def stop(self, patience: float) -> None:
         """Let what is being sent finish, within `patience` seconds; the leases of the rest run
         out.
         """
@@ -190,7 +190,6 @@ class Delivery:
         except Exception as error:
             log.exception("sending failed in an unexpected way", message=message.id)
             return self._failed(message, DeliveryFailed("unknown", type(error).__name__))
-        pace = timedelta(seconds=adapter.pace(message.address))
         return Outcome(
             message.id,
             message.queue,
@@ -199,7 +198,7 @@ class Delivery:
             handle=handle,
             also=message.also,
             is_edit=message.edits_handle is not None,
-            ready_at=self._clock.now() + pace,
+            ready_at=self._clock.now() + _pause(adapter, message),
         )
 
     def _failed(self, message: Leased, failed: DeliveryFailed) -> Outcome:
@@ -244,6 +243,18 @@ class Delivery:
             also=message.also,
             ready_at=now + (wait if state == "pending" else timedelta(0)),
         )
+
+
+def _pause(adapter: Adapter, message: Leased) -> timedelta:
+    """Before the next message to the same place. Where nothing can be edited nobody reads a card's
+    edit, and what comes after it need not wait.
+    """
+    capabilities, body = adapter.capabilities, message.body
+    in_group = message.address.kind == "group"
+    edits = capabilities.edits_in_groups if in_group else capabilities.edits_in_direct
+    if message.edits_handle is not None and body.words is None and not edits:
+        return timedelta(0)
+    return timedelta(seconds=adapter.pace(message.address))
 
 
 def _back_off(message: Leased) -> float:

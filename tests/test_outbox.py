@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from storage.tables.queues import outbox
 from storage.uow import UnitOfWork
 from tests.clock import MORNING
 from tests.engines import fresh_engine
-from tests.small import Small
+from tests.small import Postbox, Small
 
 GROUP = Address(platform="postbox", kind="group", id="G1")
 
@@ -198,6 +199,28 @@ async def test_pace_lies_between_two_messages_of_a_chat(small: Small) -> None:
     small.clock.push_to(MORNING + timedelta(seconds=1))
     await small.delivery.drain()
     assert len(small.postbox.taken) == 2
+
+
+@pytest.mark.parametrize("edits", [True, False])
+async def test_what_nobody_reads_takes_no_turn(small: Small, edits: bool) -> None:
+    """Where nothing can be edited, what follows a card's edit need not wait for it."""
+    small.postbox.seconds_between = 1.0
+    small.postbox.capabilities = replace(Postbox.capabilities, edits_in_groups=edits)
+    put(small, "open", key="Q1/card")
+    await small.delivery.drain()
+    with small.uow() as uow:
+        edit = Send(
+            to=GROUP,
+            key="Q1/claimed",
+            edits="Q1/card",
+            card=Card(title=text("said", words="claimed")),
+        )
+        assert uow.outbox.put(edit, small.clock.now())
+    put(small, "next")
+    small.clock.push_to(MORNING + timedelta(seconds=1))
+    await small.delivery.drain()
+    read = [words for _address, words in small.postbox.taken]
+    assert read == ["open", " (edits G1:1)", *([] if edits else ["next"])]
 
 
 async def test_a_platform_that_asks_for_silence_gets_it(small: Small) -> None:
