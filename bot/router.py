@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -43,6 +44,8 @@ from storage.tables.teams import Team
 from storage.uow import UnitOfWork
 
 CANCEL_WORDS = frozenset(("cancel", "取消", "算了"))
+# How a message without buttons says what to type (plain.typed.*): many copy it with the rest.
+COPIED = re.compile(r"^(?:发送|(?:mention\s+)?and type|type)[:：]\s*", re.IGNORECASE)
 LONGEST_BUTTON_TEXT = 600
 HEARD = "heard"
 """The signal of talk in a thread that is not said to the bot."""
@@ -184,7 +187,7 @@ class Router:
         return expand(event.text, event).strip()
 
     def _text(self, event: Event, sender: Sender, uow: UnitOfWork) -> Routed:
-        line = event.text.strip()
+        line = COPIED.sub("", event.text.strip())
         dialogue = uow.dialogues.find(
             event.platform, event.chat.id, event.user.id, event.received_at
         )

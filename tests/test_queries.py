@@ -407,3 +407,10 @@ def test_a_long_history_is_read_page_by_page(town: Town) -> None:
     assert "第24条" not in first
     assert "第24条" in second
     assert "一共 2 页" in town.say("小王", "查看 Q1 7")
+
+
+@pytest.mark.parametrize("typed", ["发送：认领 Q1", "Type: claim Q1", "Mention and type: claim Q1"])
+def test_what_stands_below_a_message_may_be_copied_whole(town: Town, typed: str) -> None:
+    ask(town)
+    assert "Q1" in town.say("小王", typed, in_group=True)
+    assert query(town).owner_id == town.person_id("小王")
