@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,46 +15,15 @@ import pytest
 from tests.platforms.wecom import StandInWecom
 from tests.platforms.wecom_requests import SignedRequest
 from tests.platforms.wecom_socket import BotServer
-from tests.processes import free_port, wait_until_ready
+from tests.processes import Served
+from tests.replicas import Replicas
 from tests.wecom_world import environment, reads
 
 ADMIN, WORKER = "zhou", "wang"
 LOOKS = 0.3
 
 
-class Replica:
-    """`banzhang serve` in a process of its own."""
-
-    def __init__(self, values: dict[str, str], lasts: float) -> None:
-        self.port = free_port()
-        command = ["tests.serve_replica", str(lasts), str(LOOKS), "serve", "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env={**os.environ, **values},
-            stdout=subprocess.DEVNULL,
-        )
-
-    @property
-    def url(self) -> str:
-        """Where WeCom finds it."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def wait_until_ready(self) -> None:
-        """It serves."""
-        wait_until_ready(f"{self.url}/readyz")
-
-    def end(self, how: signal.Signals) -> None:
-        """SIGTERM: with a goodbye. SIGKILL: without."""
-        self._process.send_signal(how)
-        self._process.wait(15)
-
-    def close(self) -> None:
-        """At the end of a test."""
-        if self._process.poll() is None:
-            self.end(signal.SIGKILL)
-
-
-class Pair:
+class Pair(Replicas):
     """Two replicas; the one that came first has the connection."""
 
     def __init__(self, database_url: str, stack: ExitStack, lasts: float) -> None:
@@ -69,14 +35,12 @@ class Pair:
         for userid, name in ((ADMIN, "周经理"), (WORKER, "小王")):
             corp.add_member(userid, name)
         self.group = corp.add_group("一班", [ADMIN, WORKER]).chatid
-        self._values = {
+        values = {
             "BANZHANG_DATABASE_URL": database_url,
-            "BANZHANG_SECRET_KEY": "a secret for tests alone",
             "BANZHANG_ADMINS": f"wecom:{ADMIN}",
             **environment(self.wecom, self.server),
         }
-        self._lasts = lasts
-        self._stack = stack
+        super().__init__(corp, ["tests.serve_replica", str(lasts), str(LOOKS)], values, stack)
         self.first = self.start()
         self.server.wait_subscribed(1)
         self.second = self.start()
@@ -84,25 +48,10 @@ class Pair:
         self.wait_read("主群")
         self.settle()
 
-    def start(self) -> Replica:
-        """One more replica."""
-        replica = Replica(self._values, self._lasts)
-        self._stack.callback(replica.close)
-        replica.wait_until_ready()
-        return replica
+    def read(self) -> str:
+        return reads(self.wecom, self.group)
 
-    def wait_read(self, *words: str) -> None:
-        """Until all the words stand in the group."""
-        self.wecom.wait_for(
-            lambda: all(one in reads(self.wecom, self.group) for one in words), 40.0
-        )
-
-    def settle(self) -> None:
-        """Until everything that was committed has left, and that is written down."""
-        ready = f"{self.second.url}/readyz"
-        self.wecom.wait_for(lambda: httpx.get(ready).json()["messages_waiting"] == 0, 40.0)
-
-    def say_to(self, replica: Replica, userid: str, words: str) -> str:
+    def say_to(self, replica: Served, userid: str, words: str) -> str:
         """Write to the app, whose callback goes to this replica; the answer to it."""
         self.wecom.deliver_to(replica.url)
         delivery = self.wecom.say(userid, words)
@@ -127,7 +76,7 @@ def test_one_has_the_connection_and_both_speak(make_pair: MakePair) -> None:
     for number in range(1, 5):
         assert f"Q{number}" in pair.say_to(next(who), WORKER, f"咨询 第{number}个问题")
     pair.wait_read("第4个问题")
-    told = re.findall(r"第(\d)个问题", reads(pair.wecom, pair.group))
+    told = re.findall(r"第(\d)个问题", pair.read())
     assert told == list("1234")
     assert (pair.gateway.tries, pair.gateway.subscriptions) == (1, 1)
 
@@ -168,7 +117,7 @@ def test_a_callback_at_both_is_one_effect(make_pair: MakePair) -> None:
         callbacks.click(WORKER, '{"command":"help"}'),
     ]
 
-    def deliver(replica: Replica, request: SignedRequest) -> tuple[int, str]:
+    def deliver(replica: Served, request: SignedRequest) -> tuple[int, str]:
         response = httpx.post(
             replica.url + request.target, content=request.body, headers=request.headers, timeout=10
         )
@@ -182,5 +131,5 @@ def test_a_callback_at_both_is_one_effect(make_pair: MakePair) -> None:
             assert len(told) == 1
             assert next(iter(told))[0] == 200
     pair.wait_read("几点关门？")
-    assert reads(pair.wecom, pair.group).count("几点开门？") == 1
+    assert pair.read().count("几点开门？") == 1
     assert "Q3" in pair.say_to(pair.second, WORKER, "咨询 第三个问题")
