@@ -18,6 +18,16 @@ ReaderFor = Callable[[Locale, str, datetime], Reader]
 """Makes a reader from a language, a zone name and the present moment."""
 
 
+class Alarm(Protocol):
+    """Tells the admins of a trouble that only a person can end."""
+
+    async def __call__(self, word: str, once: str = "") -> None:
+        """`word` is the platform's, explained in the catalogues under `alarms.PLATFORM.WORD`.
+
+        With the same `once` (20 characters at most) nobody is told again, by whichever process.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the bot does for adapters, beside receiving events."""
@@ -29,9 +39,7 @@ class Services:
     """Give the lead up, so that another need not wait for its end."""
     wake: Callable[[], None]
     """What could not be carried can be now."""
-    alarm: Callable[[str], Awaitable[None]]
-    """Tell the admins of a trouble that only a person can end; a word of the platform's, explained
-    in the catalogues under `alarms.PLATFORM.WORD`."""
+    alarm: Alarm
     called: Callable[[str, Mapping[str, int]], Awaitable[Mapping[str, int]]]
     """Add calls by kind to a month ("2026-11") in which the platform counts them; gives the month's
     totals."""
@@ -117,6 +125,8 @@ class Checkup:
     """Whether a running server has the lead in something just now."""
     calls: Callable[[str], Mapping[str, int]] = lambda _month: {}
     """How often the platform was called in a month, by kind."""
+    called: Callable[[str, Mapping[str, int]], object] = lambda _month, _made: None
+    """Add the calls that the doctor itself made, as Services.called does."""
     heard: Callable[[str], bool] = lambda _beginning: False
     """Whether events whose keys begin like this have come in lately."""
     verbs: frozenset[str] = frozenset()
@@ -148,9 +158,10 @@ class DeliveryFailed(Exception):
     outcome: "retry" (surely not taken: try again after `after` seconds), "unknown" (the line died
     after it may have been taken), "dead" (will never work as it is), "paced" (not even tried: it is
     not its turn for `after` seconds). `scope` says what the wait holds for; of a method the adapter
-    keeps count itself. `why` is a word of the platform's: what it means to people stands in the
-    catalogues under `delivery.because.PLATFORM.WHY`. `gone`: the account it was for is there no
-    more. `repeatable`: though nobody knows, trying again says nothing twice.
+    keeps count itself. `aside`: it may have to wait for weeks, so what stands behind it in the same
+    chat is let past, for that may go another way. `why` is a word of the platform's: what it means
+    to people stands in the catalogues under `delivery.because.PLATFORM.WHY`. `gone`: the account it
+    was for is there no more. `repeatable`: though nobody knows, trying again says nothing twice.
     """
 
     def __init__(
@@ -162,6 +173,7 @@ class DeliveryFailed(Exception):
         scope: Literal["address", "method", "platform"] = "address",
         gone: bool = False,
         repeatable: bool = False,
+        aside: bool = False,
     ) -> None:
         super().__init__(why)
         self.outcome = outcome
@@ -170,6 +182,7 @@ class DeliveryFailed(Exception):
         self.scope = scope
         self.gone = gone
         self.repeatable = repeatable
+        self.aside = aside
 
 
 class Adapter(Protocol):
@@ -211,3 +224,8 @@ class Adapter(Protocol):
 
     def trouble(self) -> str | None:
         """Why readiness should be red, in a word, or None. Never calls the platform."""
+
+    def notice(self) -> str | None:
+        """What readiness tells beside and stays green: neither a restart nor another process would
+        mend it. Never calls the platform.
+        """

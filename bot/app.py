@@ -244,17 +244,25 @@ class Bot:
         async def resign(what: str) -> None:
             await self.transactions.run(lambda uow: uow.leads.resign(what, self._holder))
 
-        async def alarm(word: str) -> None:
+        async def alarm(word: str, once: str = "") -> None:
             now = self.clock.now()
             log.critical("a platform needs a person", platform=platform, why=word)
+            # What is told with the same step has the same key, and leaves once.
+            step = f"{word}/{once or f'{now:%m%d%H%M%S}'}"
             await self.transactions.run(
-                lambda uow: uow.timers.arm(upkeep.ALARM, platform, f"{word}/{now:%m%d%H%M%S}", now)
+                lambda uow: uow.timers.arm(upkeep.ALARM, platform, step, now)
             )
+
+        newest: list[str] = []
+        kinds: set[str] = set()
 
         async def called(month: str, made: Mapping[str, int]) -> Mapping[str, int]:
             totals = await self.transactions.run(lambda uow: uow.calls.add(platform, month, made))
-            for kind, count in totals.items():
-                CALLS.labels(platform, kind).set(count)
+            newest[:] = [max([month, *newest])]
+            kinds.update(totals)
+            if month in newest:
+                for kind in kinds:
+                    CALLS.labels(platform, kind).set(totals.get(kind, 0))
             return totals
 
         return Services(lead, resign, self.delivery.wake, alarm, called)
@@ -281,6 +289,7 @@ class Bot:
     async def ready(self) -> dict[str, Any]:
         """The facts behind /readyz; calls no platform."""
         troubles = {name: adapter.trouble() for name, adapter in self.adapters.items()}
+        notices = {name: adapter.notice() for name, adapter in self.adapters.items()}
         try:
             revision = await asyncio.to_thread(migrate.current, self.engine)
             now = self.clock.now()
@@ -295,7 +304,9 @@ class Bot:
             "migrations": "newest" if migrated else "pending",
             "last_tick_seconds": round(age, 1),
             **counts,
-            "platforms": {name: trouble or "ok" for name, trouble in troubles.items()},
+            "platforms": {
+                name: trouble or notices[name] or "ok" for name, trouble in troubles.items()
+            },
         }
 
 

@@ -275,7 +275,7 @@ def _mentioned(reading: Reading, index: int) -> Person:
     """The person behind a structured mention; the platform vouches for the account."""
     event = reading.event
     user = event.mentions[index]
-    known = reading.uow.people.find(event.platform, user.id)
+    known = reading.uow.people.find_named(event.platform, user)
     if known is not None:
         return known
     return reading.uow.people.meet(event.platform, user, event.received_at)

@@ -167,7 +167,9 @@ class Command:
     direct_only: bool = False
     """Refused in groups, before anything is read."""
     needs_proof: bool = False
-    """It changes money or roles: refused where the platform does not prove who said it."""
+    """It changes hours that were, rules, roles, or where messages go: refused where the platform
+    does not prove who said it.
+    """
     needs_team: bool = True
     evidence: bool = False
     """Doing it shows that the person is at work."""

@@ -294,6 +294,7 @@ class Outgoing(Model):
     answers: str = ""
     """The key of the event that it answers."""
     rings: bool = False
+    priority: Priority = "person"
     message_id: int
     attempt: int = 1
     uncertain_since: AwareDatetime | None = None

@@ -6,7 +6,7 @@ Each function returns what to print, or raises Trouble with one plain sentence.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -123,6 +123,10 @@ def _known(engine: Engine, platform: str, checkup: Checkup) -> Checkup:
         with _looking(engine) as uow:
             return uow.calls.of(platform, month)
 
+    def called(month: str, made: Mapping[str, int]) -> None:
+        with suppress(SQLAlchemyError), Session(engine) as session, session.begin():
+            UnitOfWork(session, Cipher(None)).calls.add(platform, month, made)
+
     def led(what: str) -> bool:
         with _looking(engine) as uow:
             return uow.leads.is_led(what, checkup.now)
@@ -136,7 +140,9 @@ def _known(engine: Engine, platform: str, checkup: Checkup) -> Checkup:
             for home in uow.teams.home_groups(team.id)
             if home.platform == platform
         )
-    return replace(checkup, homes=homes, teams=names, calls=calls, heard=heard, led=led)
+    return replace(
+        checkup, homes=homes, teams=names, calls=calls, called=called, heard=heard, led=led
+    )
 
 
 @contextmanager

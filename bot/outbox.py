@@ -175,6 +175,7 @@ class Delivery:
         outgoing = Outgoing(
             **message.body.shown,
             edits_handle=message.edits_handle,
+            priority=message.priority,
             message_id=message.id,
             attempt=message.attempt,
             uncertain_since=message.uncertain_since,
@@ -212,6 +213,7 @@ class Delivery:
                 "pending",
                 message.attempt,
                 counted=False,
+                aside=failed.aside,
                 also=message.also,
                 ready_at=now + wait,
             )

@@ -54,8 +54,23 @@ REASON = _words("reason")
 
 COMMANDS: tuple[Command, ...] = (
     # people
-    Command("team_new", MANAGERS, teams.new, (_words("name"),), creates=True, needs_team=False),
-    Command("team_here", MANAGERS, teams.here, (_words("name", required=False),), needs_team=False),
+    Command(
+        "team_new",
+        MANAGERS,
+        teams.new,
+        (_words("name"),),
+        creates=True,
+        needs_team=False,
+        needs_proof=True,
+    ),
+    Command(
+        "team_here",
+        MANAGERS,
+        teams.here,
+        (_words("name", required=False),),
+        needs_team=False,
+        needs_proof=True,
+    ),
     Command(
         "team_set",
         MANAGERS,
@@ -74,7 +89,14 @@ COMMANDS: tuple[Command, ...] = (
         needs_team=False,
         needs_proof=True,
     ),
-    Command("reject_join", MANAGERS, people.reject_join, (_id("join", "J"),), needs_team=False),
+    Command(
+        "reject_join",
+        MANAGERS,
+        people.reject_join,
+        (_id("join", "J"),),
+        needs_team=False,
+        needs_proof=True,
+    ),
     Command(
         "staff_add",
         MANAGERS,
@@ -131,6 +153,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         creates=True,
         private=True,
+        needs_proof=True,
     ),
     Command(
         "confirm_session",
@@ -207,7 +230,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("reopen", ASKERS, queries.reopen, (QUERY, REASON), needs_team=False),
     Command("phrase", STAFF, query_views.phrase, (_words("name", required=False),)),
     # the bot itself
-    Command("retry", MANAGERS, delivery.retry, (_id("message", "M"),), needs_team=False),
+    Command(
+        "retry",
+        MANAGERS,
+        delivery.retry,
+        (_id("message", "M"),),
+        needs_team=False,
+        needs_proof=True,
+    ),
     Command(
         "help",
         EVERYBODY,

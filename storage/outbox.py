@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -34,12 +34,16 @@ from storage.timers import Timers
 from storage.upsert import Insert, prepared
 
 WAITING = ("pending", "sending")
-PRIORITIES = {"person": 0, "reminder": 1, "digest": 2}
+PRIORITIES: Mapping[Priority, int] = {"person": 0, "reminder": 1, "digest": 2}
+_PRIORITY = {number: priority for priority, number in PRIORITIES.items()}
 NOBODY = "nobody"
 KEPT = timedelta(days=90)
 # As many short answers as leave as one message; a person still reads so many lines.
 MOST_FOLDED = 20
 ALONE = "refused together: "
+# How the queue ends in which those of an address stand that may have to wait for weeks. No platform
+# has blanks in its ids.
+BESIDE = " beside"
 
 Rings = Callable[[str, str], bool]
 """Of a platform and a team's name: whether what is said in its home there can ring phones."""
@@ -92,6 +96,7 @@ class Leased:
     locale: Locale
     zone: str
     attempt: int
+    priority: Priority
     uncertain_since: datetime | None
     """When it was queued, where an earlier attempt may have been taken."""
     doubts: int = 0
@@ -121,6 +126,8 @@ class Outcome:
     uncertain: bool = False
     counted: bool = True
     """Whether it was tried at all, and not only held back because it was not its turn."""
+    aside: bool = False
+    """Whether it waits beside its queue, and lets past what stands behind it."""
     gone: Address | None = None
     """The account that turned out to be there no more."""
     also: tuple[int, ...] = ()
@@ -227,8 +234,10 @@ class Outbox:
             if body is None:
                 continue
             key = f"{send.key}@{original.id}"
+            # What has not left yet goes before what changes it, wherever it waits.
+            queue = original.address if original.state in WAITING else None
             added |= self._add(
-                send, key, body.address, original.locale, original.zone, now, original.id
+                send, key, body.address, original.locale, original.zone, now, original.id, queue
             )
         return added
 
@@ -241,6 +250,7 @@ class Outbox:
         zone: str,
         now: datetime,
         edits_id: int | None = None,
+        queue: str | None = None,
         home_of: str | None = None,
     ) -> bool:
         lost = address is None
@@ -248,7 +258,7 @@ class Outbox:
             address = Address(platform=NOBODY, kind="person", id=send.key)
         # What rings must not wait behind what only the aibot can say.
         kind = "ring" if send.rings else address.kind
-        queue = f"{address.platform}:{kind}:{address.id}"
+        queue = queue or f"{address.platform}:{kind}:{address.id}"
         is_page = address.kind == "page"
         if is_page:
             # First the address, then its rows, as `lease` and `record` take them.
@@ -447,6 +457,7 @@ class Outbox:
             locale=row.locale,
             zone=row.zone,
             attempt=row.attempts + 1,
+            priority=_PRIORITY[row.priority],
             uncertain_since=row.created_at if doubts else None,
             doubts=doubts,
             alone=_is_alone(row),
@@ -495,7 +506,10 @@ class Outbox:
             self._record_also(outcome, now)
         if outcome.is_edit and outcome.handle:
             self._renew_original(outcome)
-        self._free(outcome.queue, outcome.ready_at or now)
+        if outcome.aside and not outcome.queue.endswith(BESIDE):
+            self._step_aside(outcome, now)
+        else:
+            self._free(outcome.queue, outcome.ready_at or now)
         if outcome.state in ("dead", "unknown") and not _is_page(outcome.queue):
             self._timers.arm("message.dead", f"M{outcome.id}", "tell", now)
         if outcome.state == "dead":
@@ -504,6 +518,23 @@ class Outbox:
             subject = f"{outcome.gone.platform}/{outcome.gone.only_for or outcome.gone.id}"
             self._timers.arm("account.gone", subject, "leave", now)
         return True
+
+    def _step_aside(self, outcome: Outcome, now: datetime) -> None:
+        """It waits in a queue beside its own, together with what changes it; what left with it may
+        go by a way of its own.
+        """
+        beside = f"{outcome.queue}{BESIDE}"
+        moved = self._session.scalars(
+            update(outbox)
+            .where(
+                (outbox.c.id == outcome.id) | (outbox.c.edits_id == outcome.id),
+                outbox.c.state == "pending",
+            )
+            .values(address=beside)
+            .returning(outbox.c.priority)
+        ).all()
+        self._free(outcome.queue, now)
+        self._ready(beside, min(moved, default=0), outcome.ready_at or now)
 
     def _record_also(self, outcome: Outcome, now: datetime) -> None:
         """The same for what left with it."""

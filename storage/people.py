@@ -61,6 +61,18 @@ class People:
         """Whose account this is, or None."""
         return self._session.scalar(FIND, {"platform": platform, "user_id": user_id})
 
+    def find_named(self, platform: str, user: User) -> Person | None:
+        """The same where the platform tells of somebody who has done nothing themselves: who was
+        known by an id alone is called by their name from now on.
+        """
+        person = self.find(platform, user.id)
+        if person is not None and person.name == user.id:
+            identity, _ = self._session.execute(
+                ACCOUNT, {"platform": platform, "user_id": user.id}
+            ).one()
+            _take_name(person, identity, user)
+        return person
+
     def meet(self, platform: str, user: User, now: datetime) -> Person:
         """The person behind an account, made on first sight; they are active now."""
         known = self._session.execute(

@@ -13,6 +13,10 @@ class Alone:
 
     def __init__(self) -> None:
         self.alarms: list[str] = []
+        self.once: list[str] = []
+        """For which time each of them is told once."""
+        self.deaf = False
+        """Whether nobody can be told just now."""
         self.leads = True
         """Whether this process may have the lead in anything."""
         self.resigned: list[str] = []
@@ -37,5 +41,8 @@ class Alone:
         self.calls.setdefault(month, Counter()).update(made)
         return self.calls[month]
 
-    async def _alarm(self, word: str) -> None:
+    async def _alarm(self, word: str, once: str = "") -> None:
+        if self.deaf:
+            raise ConnectionError
         self.alarms.append(word)
+        self.once.append(once)

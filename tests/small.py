@@ -109,6 +109,10 @@ class Postbox:
         """Never any."""
         return None
 
+    def notice(self) -> str | None:
+        """Never any."""
+        return None
+
 
 def said(outgoing: Outgoing, reader: Reader) -> str:
     """A message as text, with the handle of what it edits."""

@@ -376,11 +376,12 @@ async def test_trouble_is_known_without_asking(started: Seat) -> None:
     before = started.calls()
     for _ in range(3):
         assert started.adapter.trouble() is None
+        assert started.adapter.notice() is None
     assert started.calls() == before
 
 
 def test_there_is_no_trouble_before_the_start(seat: Seat) -> None:
-    assert seat.adapter.trouble() is None
+    assert seat.adapter.trouble() is seat.adapter.notice() is None
     assert seat.calls() == 0
 
 

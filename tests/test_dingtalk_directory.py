@@ -13,7 +13,7 @@ import pytest
 from adapters import memory
 from adapters.dingtalk import directory as dingtalk_directory
 from adapters.dingtalk.api import DingtalkApi
-from adapters.dingtalk.directory import AT_ONCE, Directory
+from adapters.dingtalk.directory import ROUNDS, Directory
 from adapters.dingtalk.setup import Setup
 from bot.messages import Chat, Event, User, mention_mark
 from tests.platforms.dingtalk_api import USER, Api
@@ -205,7 +205,7 @@ async def test_what_came_in_time_is_kept(
 
 @pytest.mark.parametrize(
     "how",
-    [{"how": "drop"}, {"status": 502}, {"body": b"[]"}, {"errcode": -1}, {"errcode": 60011}],
+    [{"how": "drop"}, {"status": 502}, {"body": b"[]"}, {"errcode": 60011}],
     ids=str,
 )
 async def test_it_rests_and_asks_again(
@@ -254,12 +254,44 @@ async def test_a_name_that_is_not_told_is_no_trouble(
     assert api.trouble is None
 
 
-async def test_many_at_once(directory: Directory, standin: Api, org: Org) -> None:
-    for number in range(30):
+async def test_many_are_asked_about_in_rounds(directory: Directory, standin: Api, org: Org) -> None:
+    for number in range(15):
         org.add_member(f"user{number}", f"人{number}")
-    found = await names(directory, *(f"user{number}" for number in range(30)))
-    assert found[:AT_ONCE] == [f"人{number}" for number in range(AT_ONCE)]
-    assert asked(standin) == AT_ONCE
+    found = await names(directory, *(f"user{number}" for number in range(15)))
+    assert found == [f"人{number}" for number in range(15)]
+
+
+async def test_of_a_crowd_not_everybody_is_asked_about(
+    directory: Directory, standin: Api, org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dingtalk_directory, "AT_ONCE", 2)
+    everybody = [f"user{number}" for number in range(2 * ROUNDS + 5)]
+    for one in everybody:
+        org.add_member(one, f"人{one}")
+    found = await names(directory, *everybody)
+    assert found == [f"人{one}" for one in everybody[: 2 * ROUNDS]] + everybody[2 * ROUNDS :]
+    assert asked(standin) == 2 * ROUNDS
+
+
+@pytest.mark.parametrize("errcode", [90018, 90002, -1])
+async def test_where_dingtalk_was_only_busy_a_name_is_told_soon(
+    directory: Directory, standin: Api, monkeypatch: pytest.MonkeyPatch, errcode: int
+) -> None:
+    """A moment's rest, and not the five minutes that a missing permission takes."""
+    monkeypatch.setattr(dingtalk_directory, "BUSY_REST_SECONDS", 0.0)
+    standin.fail(USER, errcode=errcode)
+    assert await names(directory, "zhangsan") == ["zhangsan"]
+    assert await names(directory, "zhangsan") == ["张三"]
+
+
+async def test_after_a_rest_the_others_of_a_round_are_asked_about(
+    directory: Directory, standin: Api, org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told is kept, and nobody is asked about in the rounds behind it."""
+    monkeypatch.setattr(dingtalk_directory, "AT_ONCE", 1)
+    standin.fail(USER, errcode=90018)
+    assert await names(directory, "zhangsan", "lisi") == ["zhangsan", "李四"]
+    assert asked(standin) == 1
 
 
 # --- names that stayed in the text

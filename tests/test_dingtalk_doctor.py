@@ -141,7 +141,7 @@ async def test_all_is_well_over_the_network() -> None:
 async def test_nothing_is_said_and_no_line_is_opened(office: Office) -> None:
     await office.examined()
     called = [call.path for call in office.dingtalk.calls]
-    assert called == [ACCESS_TOKEN, USER, TO_PEOPLE, CARD_INSTANCES, OPEN, ROBOT]
+    assert called == [ACCESS_TOKEN, USER, TO_PEOPLE, OPEN, CARD_INSTANCES, ROBOT]
     assert office.org.timeline == []
     assert office.gateway.lines == [], "it would take messages from a running server"
     assert [opened.is_used for opened in office.gateway.opens] == [False]
@@ -160,7 +160,7 @@ async def test_keys_that_dingtalk_refuses(office: Office, wrong: dict[str, str])
         f" Secret anew from {APP} → 凭证与基础信息, both of the same app ({BAD_SECRET})."
     )
     found = sentences(await office.examined())
-    assert found[1:] == [GREEN[1], *GREEN[4:]], "the rest does not hang on it"
+    assert found[1:] == [GREEN[1], GREEN[4], *GREEN[6:]], "the rest does not hang on it"
     assert {call.path for call in office.dingtalk.calls} == {ACCESS_TOKEN, ROBOT}
 
 
@@ -259,8 +259,60 @@ async def test_cards_that_it_may_not_send(office: Office) -> None:
         "Cards cannot be sent: The app lacks a permission: search for Card.Instance.Write at"
         f" {APP} → 权限管理, and press 申请权限 ({PERMISSION})."
     )
-    office.fail(CARD_INSTANCES, "drop")
-    assert await office.is_green()
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (
+            "param.templateNotExist",
+            (
+                "DINGTALK_CARD_TEMPLATE_ID is no template of this app's (param.templateNotExist):"
+                " copy the id from the list at open-dev.dingtalk.com, 卡片平台 (it ends in"
+                " .schema), of a template that is bound to this app."
+            ),
+        ),
+        (
+            "param.templateUnpublished",
+            (
+                "The card template is not published (param.templateUnpublished): open it at"
+                " open-dev.dingtalk.com, 卡片平台, and press 发布 at the top right."
+            ),
+        ),
+        (
+            "param.empty",
+            (
+                "DingTalk makes no card of the template (param.empty, see"
+                " open.dingtalk.com/document/orgapp/server-api-error-codes-1): look at"
+                " open-dev.dingtalk.com, 卡片平台 whether it is published and bound to this app,"
+                " and compare it with docs/dingtalk-card.json."
+            ),
+        ),
+    ],
+)
+async def test_a_template_that_is_not_taken(office: Office, code: str, told: str) -> None:
+    office.fail(CARD_INSTANCES, code=code, status=400)
+    assert await office.red() == told
+
+
+async def test_a_template_that_there_is_not(office: Office) -> None:
+    """As DingTalk itself looks at it, and nobody sees a card."""
+    office.setup = replace(office.setup, card_template_id="no-such.schema")
+    assert "(param.templateNotExist)" in await office.red()
+    office.setup = replace(office.setup, card_template_id=office.org.template_id)
+    office.dingtalk.cards.is_published = False
+    assert "(param.templateUnpublished)" in await office.red()
+    office.dingtalk.cards.is_published = True
+    for _ in range(2):
+        assert await office.is_green(), "under a name of its own each time"
+    assert office.org.timeline == []
+
+
+@pytest.mark.parametrize("how", [{"how": "drop"}, {"code": "system.busy"}], ids=str)
+async def test_a_template_of_which_nothing_is_told(office: Office, how: dict[str, Any]) -> None:
+    office.fail(CARD_INSTANCES, **how)
+    found = await office.advice()
+    assert found.startswith("Whether DingTalk takes the card template was not checked (")
 
 
 async def test_an_app_without_a_robot(office: Office) -> None:
@@ -401,6 +453,7 @@ async def test_the_months_calls(office: Office, made: int, *, fine: bool, advice
     assert (found.fine, found.advice) == (fine, advice)
     assert found.sentence.startswith(f"{made:,} of the organisation's 10,000 calls in 20")
     assert ("钉钉专业版" in plain(found.sentence)) == (advice or not fine)
+    assert ("groups wait already" in found.sentence) == (made == 9_999)
 
 
 async def test_a_month_is_beijings(office: Office) -> None:

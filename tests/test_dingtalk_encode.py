@@ -387,6 +387,23 @@ def test_whom_we_name_is_mentioned_for_real_and_nobody_else() -> None:
     assert quiet["at"] == {"atUserIds": [], "isAtAll": False}
 
 
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    {" Q1": "@wang01 Q1", "Q1": "@wang01 Q1", "": "@wang01", "  Q1": "@wang01  Q1"}.items(),
+)
+def test_one_blank_stands_behind_a_real_mention(after: str, expected: str) -> None:
+    words = lines(person("小王", "wang01"), said(after), separator="")
+    (body,) = encode.by_webhook(words, None, CHINESE, mentions=True)
+    check_bodies([body], {"wang01"})
+    assert said_in(body) == expected
+
+
+def test_blanks_behind_other_names_stay_as_they_are() -> None:
+    words = lines(person("小王 ", ""), said(" Q1"), separator="")
+    (body,) = encode.by_webhook(words, None, CHINESE, mentions=True)
+    assert said_in(body) == "@小王  Q1"
+
+
 def test_whom_a_card_names_is_mentioned_too() -> None:
     card = Card(
         title=person("甲", "jia"),

@@ -217,7 +217,7 @@ def month() -> Month:
 def test_as_long_as_there_are_calls(month: Month) -> None:
     assert month.ask("person") == month.ask("group") == 0.0
     assert not month.is_over()
-    month.quota.succeeded()
+    month.quota.has_calls()
     assert month.ask("group") == 0.0
 
 
@@ -232,13 +232,42 @@ def test_an_hour_of_rest(month: Month) -> None:
 def test_one_call_looks_and_the_groups_follow(month: Month) -> None:
     month.quota.exhausted()
     month.later(REST_SECONDS)
-    assert month.ask("group") == PROBE_SECONDS, "a group never looks"
+    assert month.ask("group") == PROBE_SECONDS, "a group looks later"
     assert month.ask("person") == 0.0
     month.later(1)
     assert month.ask("person") == month.ask("group") == PROBE_SECONDS - 1, "one is enough"
-    month.quota.succeeded()
+    month.quota.has_calls()
     assert month.ask("person") == month.ask("group") == 0.0
     assert not month.is_over()
+
+
+def test_a_group_looks_where_nobody_else_does(month: Month) -> None:
+    month.quota.exhausted()
+    month.later(2 * REST_SECONDS - 1)
+    assert month.ask("group") == PROBE_SECONDS
+    month.later(1)
+    assert month.ask("group") == 0.0
+    assert month.ask("group") == month.ask("person") == PROBE_SECONDS, "one is enough"
+    month.quota.has_calls()
+    assert month.ask("group") == 0.0
+    assert not month.is_over()
+
+
+def test_each_time_without_calls_has_a_name(month: Month) -> None:
+    month.quota.exhausted()
+    first = month.quota.spell
+    month.later(REST_SECONDS)
+    assert month.ask() == 0.0
+    month.quota.exhausted()
+    assert month.quota.spell == first, "it is the same one"
+    month.later(REST_SECONDS)
+    assert month.ask() == 0.0
+    month.quota.has_calls()
+    month.quota.exhausted()
+    second = month.quota.spell
+    month.at = datetime(2026, 12, 2, tzinfo=UTC)
+    month.quota.exhausted()
+    assert [first, second, month.quota.spell] == ["2026-11.1", "2026-11.2", "2026-12.1"]
 
 
 def test_one_call_looks_in_vain(month: Month) -> None:
@@ -262,10 +291,10 @@ def test_a_look_of_which_nothing_is_heard(month: Month) -> None:
 
 def test_what_was_on_its_way_before_shows_nothing(month: Month) -> None:
     month.quota.exhausted()
-    month.quota.succeeded()
+    month.quota.has_calls()
     assert month.ask() == REST_SECONDS
     month.later(REST_SECONDS)
-    month.quota.succeeded()
+    month.quota.has_calls()
     assert month.ask("group") == PROBE_SECONDS
 
 
@@ -297,15 +326,17 @@ def test_a_clock_that_is_set_back(month: Month) -> None:
 ACTS = st.lists(
     st.tuples(
         st.floats(0, 2 * REST_SECONDS),
-        st.sampled_from(["person", "group", "exhausted", "succeeded"]),
+        st.sampled_from(["person", "group", "exhausted", "has_calls"]),
     ),
     max_size=60,
 )
 
 
 @given(ACTS)
-def test_groups_only_follow(acts: list[tuple[float, str]]) -> None:
-    """No group is called until somebody was reached, or a month began; nobody is during a rest."""
+def test_who_looks_and_when(acts: list[tuple[float, str]]) -> None:
+    """Nobody is called during a rest, and no group in the hour after it; whoever is called then
+    looks, and only what comes of that ends it, or a month that begins.
+    """
     month = Month()
     refused: datetime | None = None
     looking = False
@@ -316,16 +347,17 @@ def test_groups_only_follow(acts: list[tuple[float, str]]) -> None:
         if act == "exhausted":
             month.quota.exhausted()
             refused, looking = month.at, False
-        elif act == "succeeded":
-            month.quota.succeeded()
+        elif act == "has_calls":
+            month.quota.has_calls()
             refused = None if looking else refused
-        elif act == "group":
-            assert (month.ask("group") == 0.0) == (refused is None)
         else:
-            wait = month.ask("person")
+            rests = 2 if act == "group" else 1
+            wait = month.ask("group" if act == "group" else "person")
             assert 0.0 <= wait <= REST_SECONDS
-            if refused is not None and wait == 0.0:
-                assert month.at - refused >= timedelta(seconds=REST_SECONDS)
+            if refused is None:
+                assert wait == 0.0
+            elif wait == 0.0:
+                assert month.at - refused >= rests * timedelta(seconds=REST_SECONDS)
                 looking = True
         assert month.is_over() == (refused is not None)
 

@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.engines import fresh_engine
-from tests.platforms.dingtalk_model import Message, shown
-from tests.platforms.dingtalk_refusals import QUOTA
-from tests.stages import DINGTALK, DINGTALK_CARDS, DingtalkStage
+from adapters.dingtalk import directory
+from tests.dingtalk_towns import Make, by, dingtalk_towns, metered, stage_of
+from tests.platforms.dingtalk_api import USER
+from tests.platforms.dingtalk_model import shown
 from tests.town import Town
 
 ASKED = "咨询 图书馆几点开门？"
 TO_PEOPLE = "/v1.0/robot/oToMessages/batchSend"
-TO_GROUPS = "/v1.0/robot/groupMessages/send"
-
-Make = Callable[..., Town]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """Towns with a card template, with custom robots, or with neither."""
-    towns: list[Town] = []
-
-    def made(*, cards: bool = False, robots: Sequence[str] = (), by_http: bool = False) -> Town:
-        engine = fresh_engine(f"sqlite:///{tmp_path}/dingtalk{len(towns)}.db")
-        profile = DINGTALK_CARDS if cards else DINGTALK
-        one = Town(
-            engine,
-            profile,
-            staged=lambda clock: DingtalkStage(clock, cards=cards, robots=robots, by_http=by_http),
-        )
-        towns.append(one)
-        return one
-
-    yield made
-    for town in towns:
-        town.close()
+    with dingtalk_towns(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def town(make: Make) -> Town:
     """What two values give: no template, no robot."""
     return make()
-
-
-def stage_of(town: Town) -> DingtalkStage:
-    assert isinstance(town.stage, DingtalkStage)
-    return town.stage
-
-
-def by(town: Town, via: str) -> list[Message]:
-    return [one for one in stage_of(town).org.timeline if one.via == via]
-
-
-def metered(town: Town) -> int:
-    """Calls that count among the month's."""
-    return stage_of(town).api.metered
 
 
 # --- who is who -----------------------------------------------------------------------------------
@@ -93,6 +62,35 @@ def test_who_is_mentioned_is_known_by_account_and_called_by_name(town: Town) -> 
         person = uow.people.find("dingtalk", "new01")
         assert person is not None
         assert person.name == "新同学"
+
+
+def test_of_many_who_are_mentioned_each_is_called_by_name(town: Town) -> None:
+    stage = stage_of(town)
+    people = {f"new{number:02}": f"新人{number}" for number in range(15)}
+    for account, name in people.items():
+        stage.org.add_member(account, name)
+    body = stage.body("周经理", "人员 添加 兼职", mentions=list(people))
+    stage.answered("周经理", lambda: stage.say_body(body))
+    with town.uow() as uow:
+        found = [uow.people.find("dingtalk", account) for account in people]
+        assert [one and one.name for one in found] == list(people.values())
+
+
+def test_an_id_stands_for_a_name_only_until_that_is_known(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DingTalk was asked too often, and so said nothing this time."""
+    monkeypatch.setattr(directory, "BUSY_REST_SECONDS", 0.0)
+    stage = stage_of(town)
+    stage.org.add_member("new01", "新同学")
+    stage.api.fail(USER, errcode=90018)
+    for called in ("new01", "新同学"):
+        body = stage.body("周经理", "人员 添加 兼职", mentions=["new01"])
+        assert called in stage.answered("周经理", lambda body=body: stage.say_body(body))  # type: ignore[misc]
+        with town.uow() as uow:
+            person = uow.people.find("dingtalk", "new01")
+            assert person is not None
+            assert person.name == called
 
 
 def test_nobody_is_put_on_the_roster_whom_dingtalk_does_not_name(town: Town) -> None:
@@ -222,20 +220,27 @@ def test_a_template_that_is_not_taken_costs_nothing_but_buttons(make: Make) -> N
 
 # --- over HTTP ------------------------------------------------------------------------------------
 
-MOVES_MONEY_OR_ROLES = (
+TAKES_PROOF = (
     "绑定 12345678",
     "人员 添加 @小林 组长",
     "人员 移除 @小林",
     "通过 J1",
+    "驳回 J1",
     "通过 C1",
     "驳回 C1 不对",
     "确认 H1",
     "团队 设置 访客 关",
+    "团队 新建 夜班",
+    "团队 绑定",
+    "补卡 上班 08:00 忘了打卡",
+    "重发 M1",
 )
 
 
-@pytest.mark.parametrize("typed", MOVES_MONEY_OR_ROLES)
-def test_what_nobody_proves_moves_no_money_and_no_roles(make: Make, typed: str) -> None:
+@pytest.mark.parametrize("typed", TAKES_PROOF)
+def test_what_nobody_proves_changes_neither_hours_nor_rules_nor_roles(
+    make: Make, typed: str
+) -> None:
     """DingTalk signs only the time: the words may be anybody's."""
     town = make(by_http=True)
     assert "DINGTALK_MODE=stream" in town.say("周经理", typed)
@@ -256,41 +261,6 @@ def test_a_message_that_comes_again_over_http_is_one(make: Make) -> None:
     town = make(by_http=True)
     assert "Q1" in town.say("小王", ASKED, key="once")
     assert town.say("小王", ASKED, key="once") == ""
-
-
-# --- when the month's calls are used up -----------------------------------------------------------
-
-
-def test_without_calls_answers_go_on_and_people_come_first(town: Town) -> None:
-    stage = stage_of(town)
-    town.say("访客", ASKED, in_group=True)
-    for path in (TO_PEOPLE, TO_GROUPS):
-        stage.api.fail(path, code=QUOTA, status=403, times=None)
-    town.wait(hours=2)
-    assert stage.dingtalk.trouble() is not None
-    tried = len(stage.api.calls)
-    town.wait(minutes=30)
-    assert len(stage.api.calls) == tried, "nobody asks meanwhile"
-    assert "11:30" in town.say("小王", "签到")
-    stage.api.heal()
-    before = stage.change
-    town.wait(hours=2)
-    town.run(town.bot.delivery.drain())
-    later = [one for one in stage.org.timeline if one.number > before]
-    assert later[0].kind == "person"
-    assert any(one.kind == "group" for one in later)
-    assert stage.dingtalk.trouble() is None
-
-
-def test_calls_are_counted_for_the_month(town: Town) -> None:
-    town.say("访客", ASKED, in_group=True)
-    town.wait(hours=2)
-    stage = stage_of(town)
-    town.run(stage.dingtalk.meter.hand_on())
-    with town.uow() as uow:
-        counted = uow.calls.of("dingtalk", "2026-11")
-    assert counted["api"] == metered(town) > 0
-    assert counted["session"] == len(by(town, "session")) > 0
 
 
 def test_frames_come_again_after_a_minute_and_are_one_effect(town: Town) -> None:

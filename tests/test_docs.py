@@ -70,7 +70,10 @@ def test_no_link_leads_nowhere(document: Path) -> None:
     assert [one for one in targets if not (document.parent / one).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/slack.md", "docs/wecom.md", "docs/parity.md"])
+TRANSLATED = ("README.md", "docs/slack.md", "docs/wecom.md", "docs/dingtalk.md", "docs/parity.md")
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
 def test_both_languages_tell_the_same(name: str) -> None:
     def shape(said: str) -> list[str]:
         """The outline: headings by their depth, rows of tables, items of lists, links."""
@@ -79,6 +82,15 @@ def test_both_languages_tell_the_same(name: str) -> None:
         return [one.replace(".zh-CN.md", ".md") for one in found]
 
     assert shape(read(name)) == shape(read(name.replace(".md", ".zh-CN.md")))
+
+
+@pytest.mark.parametrize("name", ["docs/dingtalk.md", "docs/dingtalk.zh-CN.md"])
+def test_the_guide_quotes_the_calls_that_were_counted(name: str) -> None:
+    rows = r"^\| (\d+) people, with(?:out)? a card template \| ([\d,]+) \("
+    quotes = r"^\| (\d+) (?:people|人) \| ([\d,]+) \| ([\d,]+) \|$"
+    counted = re.findall(rows, read("docs/performance.md"), re.MULTILINE)
+    quoted = re.findall(quotes, read(name), re.MULTILINE)
+    assert [(team, calls) for team, *both in quoted for calls in both] == counted != []
 
 
 def test_the_table_of_platforms_is_what_the_adapters_say() -> None:

@@ -156,6 +156,10 @@ class Window(ABC):
         """Never any."""
         return None
 
+    def notice(self) -> str | None:
+        """Never any."""
+        return None
+
 
 ROSTER: dict[str, tuple[Role, ...]] = {
     "UBOSS": ("admin", "manager"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -19,7 +18,6 @@ from adapters.contract import (
     EVERYWHERE,
     Capabilities,
     Checkup,
-    DeliveryFailed,
     Finding,
     Place,
     ReaderFor,
@@ -29,7 +27,7 @@ from adapters.contract import (
     Services,
 )
 from adapters.dingtalk import decode, doctor, encode, http
-from adapters.dingtalk.api import DingtalkApi, DingtalkRefused
+from adapters.dingtalk.api import DingtalkApi
 from adapters.dingtalk.batches import Batches
 from adapters.dingtalk.by_api import ByApi, Gate
 from adapters.dingtalk.by_webhook import ByWebhook
@@ -38,6 +36,7 @@ from adapters.dingtalk.decode import Heard, Outsider
 from adapters.dingtalk.directory import Directory
 from adapters.dingtalk.limits import Quota, RobotTurns
 from adapters.dingtalk.meter import Meter
+from adapters.dingtalk.outsiders import Outsiders
 from adapters.dingtalk.posting import Posting
 from adapters.dingtalk.reading import NAME
 from adapters.dingtalk.setup import Setup
@@ -46,7 +45,7 @@ from adapters.dingtalk.ways import WaysBack
 from adapters.progress import Progress
 from adapters.reading import Json
 from adapters.wires import Connect
-from bot.messages import Address, Event, Outgoing, Reader, Reply, text
+from bot.messages import Address, Event, Outgoing, Reader, Reply
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +54,6 @@ HTTP_PATH = "/dingtalk/robot/{secret}"
 SECONDS_BETWEEN_MESSAGES = 1.0
 # Words of the alarms.
 APP_REFUSED, QUOTA_GONE = "app_refused", "quota_gone"
-# Whoever is no member reads why once; what they say meanwhile is not answered each time.
-TOLD_OUTSIDERS = 1000
 
 SUBSCRIPTIONS = (
     {"type": "EVENT", "topic": EVENTS},
@@ -95,24 +92,31 @@ class DingtalkAdapter:
         self.quota = Quota(clock)
         self.stream: Stream | None = None
         self._clock = clock
-        self._reader_for = reader_for
         self._connect = connect
         self._timings = timings
         self.meter = Meter(clock, setup.monthly_calls)
         self.api.counted = self.meter.count
         self._services: Services | None = None
         self._sounded: set[str] = set()
-        self._outsiders: OrderedDict[str, None] = OrderedDict()
+        self.outsiders = Outsiders(self.api, setup.locale, reader_for, clock)
         self._ways = WaysBack(clock)
         self.directory = Directory(self.api)
-        gate, progress = Gate(self.quota), Progress()
+        gate, progress = Gate(self.quota, lambda: self.meter.is_low), Progress()
         self._cards = Cards(setup, self.api, gate)
-        batches = Batches(self.api, setup.robot_code)
+        self._batches = Batches(self.api, setup.robot_code)
         by_webhook = ByWebhook(self.api, setup.bot_name, RobotTurns(monotonic), progress, clock)
         by_api = ByApi(
-            self.api, batches, gate, self.directory, setup.robot_code, setup.bot_name, progress
+            self.api,
+            self._batches,
+            gate,
+            self.directory,
+            setup.robot_code,
+            setup.bot_name,
+            progress,
         )
-        self.posting = Posting(setup, by_api, by_webhook, self._cards, self._ways, self._sound)
+        self.posting = Posting(
+            setup, by_api, by_webhook, self._cards, self._ways, self._sound_while, clock
+        )
 
     # --- life --------------------------------------------------------------------------------
 
@@ -120,7 +124,7 @@ class DingtalkAdapter:
         """Open the session and, in stream mode, begin to connect. Nothing waits for DingTalk."""
         await self.api.open()
         self._services = services
-        self.meter.start(services.called, services.alarm)
+        await self.meter.start(services.called, services.alarm)
         if self.setup.mode == "stream":
             self.stream = Stream(
                 lambda: self.api.open_stream(SUBSCRIPTIONS),
@@ -136,6 +140,8 @@ class DingtalkAdapter:
         if self.stream is not None:
             await self.stream.stop()
             self.stream = None
+        await self._batches.stop()
+        await self.outsiders.stop()
         await self.meter.stop()
         await self.api.close()
 
@@ -180,7 +186,7 @@ class DingtalkAdapter:
 
     async def _take(self, found: Heard | Outsider | None, receive: Receive) -> None:
         if isinstance(found, Outsider):
-            await self._tell_outsider(found)
+            self.outsiders.tell(found)
         elif found is not None:
             if found.way_back is not None:
                 self._ways.keep(found.event.key, found.way_back)
@@ -205,25 +211,6 @@ class DingtalkAdapter:
         if standing == "gone":
             await receive(event.model_copy(update={"gone": True, "complete": True}))
 
-    async def _tell_outsider(self, outsider: Outsider) -> None:
-        """Somebody outside of the organisation: DingTalk gives no account of theirs, and no other
-        way to write to them than this one.
-        """
-        if outsider.way_back is None or outsider.key in self._outsiders:
-            return
-        self._outsiders[outsider.key] = None
-        while len(self._outsiders) > TOLD_OUTSIDERS:
-            self._outsiders.popitem(last=False)
-        if outsider.way_back.expires_at <= self._clock():
-            return
-        reader = self._reader_for(self.setup.locale, "Asia/Shanghai", self._clock())
-        words = text("dingtalk.outsider", name=outsider.name)
-        body = encode.by_webhook(words, None, reader, mentions=False)[0]
-        try:
-            await self.api.by_session(outsider.way_back.url, body)
-        except (DingtalkRefused, DeliveryFailed) as error:
-            log.warning("somebody from outside could not be told: %s", type(error).__name__)
-
     def answers_inline(self, event: Event, reply: Reply) -> bool:
         """An acknowledgement shows nobody anything."""
         return False
@@ -236,21 +223,22 @@ class DingtalkAdapter:
             return await self.posting.send(outgoing, reader)
         finally:
             await self._sound_while(APP_REFUSED, self.api.trouble is not None)
-            await self._sound_while(QUOTA_GONE, self.quota.is_exhausted)
+            once = f"{self.quota.spell}.{self.setup.monthly_calls}"
+            await self._sound_while(QUOTA_GONE, self.quota.is_exhausted, once)
 
-    async def _sound_while(self, word: str, lasts: bool) -> None:
+    async def _sound_while(self, word: str, lasts: bool, once: str = "") -> None:
         """Tell the admins once, until it is over."""
         if not lasts:
             self._sounded.discard(word)
         else:
-            await self._sound(word)
+            await self._sound(word, once)
 
-    async def _sound(self, word: str) -> None:
+    async def _sound(self, word: str, once: str = "") -> None:
         if word in self._sounded or self._services is None:
             return
         self._sounded.add(word)
         try:
-            await self._services.alarm(word)
+            await self._services.alarm(word, once)
         except Exception as error:  # what became of the message matters more
             log.warning("an alarm could not be sounded yet: %s", type(error).__name__)
             self._sounded.discard(word)
@@ -272,12 +260,18 @@ class DingtalkAdapter:
     # --- health ------------------------------------------------------------------------------
 
     def trouble(self) -> str | None:
-        """Set while DingTalk refuses the app, no calls are left this month, or nothing is heard."""
+        """Set while DingTalk refuses the app, or nothing is heard."""
         if self.api.trouble is not None:
             return self.api.trouble
+        return self.stream.trouble() if self.stream is not None else None
+
+    def notice(self) -> str | None:
+        """Set while few calls are left this month, or none."""
         if self.quota.is_exhausted:
             return "the organisation's calls of this month are used up"
-        return self.stream.trouble() if self.stream is not None else None
+        if self.meter.is_low:
+            return "few of the organisation's calls of this month are left: groups and digests wait"
+        return None
 
     async def examine(self, checkup: Checkup) -> Sequence[Finding]:
         """Everything about DingTalk that can be asked; each finding names the page to open."""
@@ -288,6 +282,8 @@ class DingtalkAdapter:
             )
         finally:
             await self.api.close()
+            for month, made in self.meter.taken().items():
+                checkup.called(month, made)
 
 
 def capabilities_of(setup: Setup) -> Capabilities:

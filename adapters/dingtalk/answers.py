@@ -37,15 +37,15 @@ def read(status: int, content: bytes, what: str) -> Json:
     """The body of an answer to `what`.
 
     Raises DingtalkRefused; DeliveryFailed ("retry", IP_BAN) where the wall in front of the API
-    answered, "unknown" where it is no answer of the API's.
+    answered, "retry" where a page of something in between says that DingTalk was not asked, and
+    "unknown" where it is no answer of the API's either, and DingTalk may have been asked.
     """
     body = _body(content)
     if _is_ban(status, content, body):
         raise DeliveryFailed("retry", IP_BAN, after=BAN_WAIT, scope="platform")
     code = _code(body) if body is not None else None
     if body is None or status == GATEWAY_TIMEOUT or not _is_answer(status, code):
-        # Something in between may have said this after DingTalk took it.
-        raise DeliveryFailed("unknown", f"an odd answer: HTTP {status}")
+        raise _odd(status, content)
     if code:
         raise DingtalkRefused(code, what, _scopes(body))
     return body
@@ -79,12 +79,29 @@ def _is_answer(status: int, code: str | None) -> bool:
     return not code or status < SERVER_ERROR or is_known(code)
 
 
+def _odd(status: int, content: bytes) -> DeliveryFailed:
+    """What nobody of DingTalk's has said. Something in between may have said it after DingTalk took
+    the call; but by a page that asks for something else it tells that it let nothing through.
+    """
+    why = f"an odd answer: HTTP {status}"
+    if not _is_page(content) or status >= SERVER_ERROR:
+        return DeliveryFailed("unknown", why)
+    asks_for_something = status >= 300
+    why = f"{why}, and a page: is there a proxy between?"
+    return DeliveryFailed("retry" if asks_for_something else "unknown", why)
+
+
 def _is_ban(status: int, content: bytes, body: Json | None) -> bool:
+    """Whether the wall said it: in JSON, or by a page that forbids. Any other page is a proxy's, or
+    of a server that has broken down.
+    """
     if body is not None:
-        return body.get("status") == BAN_STATUS or (status == FORBIDDEN and _code(body) is None)
-    # A page of a server that has broken down is none of the wall's.
-    is_page = content.lstrip()[:1] == b"<" and status < SERVER_ERROR
-    return is_page or status == FORBIDDEN
+        return body.get("status") == BAN_STATUS
+    return status == FORBIDDEN and _is_page(content)
+
+
+def _is_page(content: bytes) -> bool:
+    return content.lstrip()[:1] == b"<"
 
 
 def _scopes(body: Json) -> tuple[str, ...]:

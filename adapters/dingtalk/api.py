@@ -28,6 +28,7 @@ from adapters.dingtalk.errcodes import (
     IP_BAN,
     OPEN_STREAM,
     RATE_WAIT,
+    ROBOT_SEND,
     Kind,
     is_alarm,
     kind_of,
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 10.0
 
 TOKEN_HEADER = "x-acs-dingtalk-access-token"  # noqa: S105 - the name of a header
-ROBOT_SEND, SESSION_SEND = "/robot/send", "/robot/sendBySession"
+SESSION_SEND = "/robot/sendBySession"
 FOREIGN_WEBHOOK = "foreign_webhook"
 
 Counted = Literal["api", "session", "robot", "open"]
@@ -280,7 +281,9 @@ class DingtalkApi:
             self.counted(ask.counts)
 
     def _own(self, url: str) -> httpx.URL:
-        """The address of a session webhook, taken apart by what will call it."""
+        """The address of a session webhook, taken apart by what will call it; no other address of
+        DingTalk's will do, for some of them do something when they are posted to.
+        """
         try:
             found = httpx.URL(url)
         except httpx.InvalidURL:
@@ -288,6 +291,8 @@ class DingtalkApi:
         schemes = ("https", "http") if self._setup.api_url.startswith("http:") else ("https",)
         host = found.netloc.decode("ascii")
         if found.scheme not in schemes or host not in self._setup.webhook_hosts or found.userinfo:
+            raise DeliveryFailed("dead", FOREIGN_WEBHOOK)
+        if found.raw_path.partition(b"?")[0] != SESSION_SEND.encode():
             raise DeliveryFailed("dead", FOREIGN_WEBHOOK)
         return found
 

@@ -19,11 +19,13 @@ from adapters.dingtalk.errcodes import (
     INVALID_STAFF,
     may_be_ones_fault,
 )
+from adapters.hands import end
 from adapters.reading import Json
 
 BATCH_SEND = "/v1.0/robot/oToMessages/batchSend"
 MOST_PEOPLE = 20
 FLOW_WAIT = 60.0
+STOP_SECONDS = 0.5
 
 Content = tuple[str, str]
 """msgKey, and msgParam as JSON."""
@@ -59,6 +61,10 @@ class Batches:
             loop.call_soon(loop.call_soon, self._flush)
         self._waiting.setdefault(content, []).append(_Waiting(user_id, told))
         return await told
+
+    async def stop(self) -> None:
+        """End the calls for which nobody waits any more."""
+        await end(set(self._calls), STOP_SECONDS, "messages to people")
 
     def _flush(self) -> None:
         gathered, self._waiting = self._waiting, {}

@@ -12,14 +12,13 @@ from datetime import datetime
 
 from adapters.dingtalk import encode
 from adapters.dingtalk.api import DingtalkApi, DingtalkRefused
+from adapters.dingtalk.by_api import TRANSPORT
 from adapters.dingtalk.errcodes import failure
 from adapters.dingtalk.limits import RobotTurns
 from adapters.dingtalk.setup import Robot
 from adapters.progress import Progress
 from adapters.reading import Json
 from bot.messages import Outgoing, Reader
-
-SESSION, ROBOT = "session", "robot"
 
 
 class ByWebhook:
@@ -41,8 +40,8 @@ class ByWebhook:
         self._clock = clock
 
     def has_begun(self, outgoing: Outgoing) -> bool:
-        """Whether a part of the answer has left already."""
-        return self._progress.has_begun(SESSION, outgoing.message_id)
+        """Whether a part of it has left already, by whichever way."""
+        return self._progress.has_begun(TRANSPORT, outgoing.message_id)
 
     async def answer(self, outgoing: Outgoing, url: str, reader: Reader) -> None:
         """Where it was asked."""
@@ -56,7 +55,7 @@ class ByWebhook:
             except DingtalkRefused as refused:
                 raise failure(refused) from None
 
-        await self._progress.through(SESSION, outgoing.message_id, bodies, say)
+        await self._progress.through(TRANSPORT, outgoing.message_id, bodies, say)
 
     async def by_robot(self, outgoing: Outgoing, robot: Robot, reader: Reader) -> None:
         """In the robot's own group."""
@@ -67,6 +66,9 @@ class ByWebhook:
             try:
                 await self._api.by_robot(robot, body, self._clock())
             except DingtalkRefused as refused:
-                raise failure(refused) from None
+                failed = failure(refused)
+                if failed.outcome == "retry" and failed.after is not None:
+                    self._turns.rest(robot.token, failed.after, failed.why)
+                raise failed from None
 
-        await self._progress.through(ROBOT, outgoing.message_id, bodies, say)
+        await self._progress.through(TRANSPORT, outgoing.message_id, bodies, say)

@@ -1,6 +1,7 @@
 """Interactive cards: made from the template that the organisation built, known by their names.
 
 https://open.dingtalk.com/document/orgapp/create-and-deliver-cards
+https://open.dingtalk.com/document/orgapp/delivery-card-interface
 https://open.dingtalk.com/document/orgapp/interactive-card-update-interface
 """
 
@@ -10,19 +11,21 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from adapters.contract import DeliveryFailed
 from adapters.dingtalk import encode
 from adapters.dingtalk.api import DingtalkApi
-from adapters.dingtalk.by_api import Gate
+from adapters.dingtalk.by_api import Gate, can_wait
 from adapters.dingtalk.errcodes import says_made_before
 from adapters.dingtalk.limits import Audience
 from adapters.dingtalk.setup import Setup
 from adapters.naming import name_of
 from adapters.reading import Json
-from bot.messages import Outgoing, Reader
+from bot.messages import Address, Outgoing, Reader
 
 CREATE = "/v1.0/card/instances/createAndDeliver"
+DELIVER = "/v1.0/card/instances/deliver"
 CHANGE = "/v1.0/card/instances"
 CARD = "card:"
 """How the handle of an interactive card begins."""
@@ -31,6 +34,7 @@ NOT_DELIVERED = "card_not_delivered"
 # A press is answered in this time; only then may its card be changed.
 PRESS_SECONDS = 2.0
 BY_USER_ID = 1
+SPACE: Json = {"supportForward": False}
 
 
 class Cards:
@@ -58,10 +62,11 @@ class Cards:
     # --- messages ------------------------------------------------------------------------------
 
     async def create(self, outgoing: Outgoing, reader: Reader) -> str | None:
-        """Deliver a card; the same one again is known by its name. Gives its handle, or None for
-        what is too long to be one.
+        """Deliver a card, and give its handle; None for what is too long to be one. What rings
+        mentions those it names.
 
-        What rings mentions those it names.
+        Of one that was made already the answer was lost, and so nobody knows whether it was brought
+        to anybody: it is brought once more. Where it stands twice, it changes as one.
         """
         in_group = outgoing.address.kind == "group"
         call = self._setup.bot_name if in_group else ""
@@ -69,48 +74,50 @@ class Cards:
         if not encode.fits_card(variables):
             return None
         name = name_of(outgoing.message_id, json.dumps(variables, ensure_ascii=False))
+        people = encode.mentioned(outgoing.words, outgoing.card, reader) if outgoing.rings else {}
+        whither = {"outTrackId": name, "userIdType": BY_USER_ID}
+        whither |= self._whither(outgoing.address, people)
         body: Json = {
             "cardTemplateId": self._setup.card_template_id,
-            "outTrackId": name,
             "cardData": {"cardParamMap": variables},
             "callbackType": "STREAM",
-            "userIdType": BY_USER_ID,
+            "imGroupOpenSpaceModel" if in_group else "imRobotOpenSpaceModel": SPACE,
+            **whither,
         }
-        if in_group:
-            people = encode.mentioned(outgoing.words, outgoing.card, reader)
-            body |= self._in_group(outgoing.address.id, people if outgoing.rings else {})
-        else:
-            body |= self._to_person(outgoing.address.id)
-        audience: Audience = "group" if in_group else "person"
         try:
-            told = await self._gate.through(audience, lambda: self._api.call("POST", CREATE, body))
+            results = await self._post(outgoing, CREATE, body)
         except DeliveryFailed as failed:
-            if says_made_before(failed.why):
-                return f"{CARD}{name}"  # it was taken, and only the answer was lost
-            failed.repeatable = True
-            raise
-        _must_be_delivered(told)
+            if not says_made_before(failed.why):
+                failed.repeatable = True
+                raise
+            results = await self._post(outgoing, DELIVER, whither)
+        if any(isinstance(one, dict) and one.get("success") is not True for one in results):
+            raise DeliveryFailed("dead", NOT_DELIVERED)
         return f"{CARD}{name}"
 
-    def _in_group(self, conversation_id: str, people: Mapping[str, str]) -> Json:
+    def _whither(self, address: Address, people: Mapping[str, str]) -> Json:
+        """Where it is to be brought, and whose phones are to ring."""
         deliver: Json = {"robotCode": self._setup.robot_code}
-        if people:
-            deliver["atUserIds"] = dict(people)
-        return {
-            "openSpaceId": f"dtv1.card//IM_GROUP.{conversation_id}",
-            "imGroupOpenSpaceModel": {"supportForward": False},
-            "imGroupOpenDeliverModel": deliver,
-        }
+        if address.kind == "group":
+            if people:
+                deliver["atUserIds"] = dict(people)
+            space = f"dtv1.card//IM_GROUP.{address.id}"
+            return {"openSpaceId": space, "imGroupOpenDeliverModel": deliver}
+        deliver["spaceType"] = "IM_ROBOT"
+        space = f"dtv1.card//IM_ROBOT.{address.id}"
+        return {"openSpaceId": space, "imRobotOpenDeliverModel": deliver}
 
-    def _to_person(self, user_id: str) -> Json:
-        return {
-            "openSpaceId": f"dtv1.card//IM_ROBOT.{user_id}",
-            "imRobotOpenSpaceModel": {"supportForward": False},
-            "imRobotOpenDeliverModel": {
-                "spaceType": "IM_ROBOT",
-                "robotCode": self._setup.robot_code,
-            },
-        }
+    async def _post(self, outgoing: Outgoing, path: str, body: Json) -> list[Any]:
+        """What became of it in each place. HTTP 200 says that there is a card; whether it was
+        brought stands in the result.
+        """
+        audience: Audience = "group" if outgoing.address.kind == "group" else "person"
+        told = await self._gate.through(
+            audience, lambda: self._api.call("POST", path, body), can_wait=can_wait(outgoing)
+        )
+        result = told.get("result")
+        found = result.get("deliverResults") if isinstance(result, dict) else result
+        return found if isinstance(found, list) else []
 
     async def change(self, outgoing: Outgoing, reader: Reader) -> str | None:
         """Put something else on a card; None where that cannot be and has to be said instead."""
@@ -131,7 +138,9 @@ class Cards:
         await self._until_answered(name)
         audience: Audience = "group" if in_group else "person"
         try:
-            await self._gate.through(audience, lambda: self._api.call("PUT", CHANGE, body))
+            await self._gate.through(
+                audience, lambda: self._api.call("PUT", CHANGE, body), can_wait=can_wait(outgoing)
+            )
         except DeliveryFailed as failed:
             if failed.outcome == "dead":
                 return None
@@ -147,12 +156,3 @@ class Cards:
             async with asyncio.timeout(PRESS_SECONDS):
                 for answered in waited:
                     await answered.wait()
-
-
-def _must_be_delivered(told: Json) -> None:
-    """HTTP 200 says that the card was made; whether it was brought stands in the result."""
-    result = told.get("result")
-    results = result.get("deliverResults") if isinstance(result, dict) else None
-    for one in results if isinstance(results, list) else ():
-        if isinstance(one, dict) and one.get("success") is not True:
-            raise DeliveryFailed("dead", NOT_DELIVERED)

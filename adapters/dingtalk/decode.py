@@ -8,6 +8,7 @@ and their places with it: who they are stands beside it, in order, and without n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,6 +76,8 @@ class Outsider:
     """A message of somebody of whom there is no account: they can only be told so, at once."""
 
     key: str
+    whose: str = field(repr=False)
+    """The same of the same sender in the same chat, and no more than that: nobody's account."""
     name: str
     in_group: bool
     way_back: WayBack | None
@@ -89,7 +92,8 @@ def message(
     """What somebody said to the robot; of a picture, a file or a new kind there are no words.
 
     `bot_name` is what the robot is called. `signed` is false where the body may be anybody's, as by
-    HTTP: then its time is not believed, and the event is not trusted. Raises Rejected (400).
+    HTTP: then its time is not believed, its way back is not taken (it may lead into another chat
+    than its sender's), and the event is not trusted. Raises Rejected (400).
     """
     kind, key = data.get("conversationType"), f"{MESSAGE}:{id_in(data, 'msgId')}"
     if kind not in (DIRECT, GROUP):
@@ -100,9 +104,10 @@ def message(
     user = _sender(data)
     place = id_in(data, "conversationId") if in_group else user.id
     addressed = not in_group or data.get("isInAtList") is not False
-    way_back = _way_back(data, received_at, place)
+    way_back = _way_back(data, received_at, place) if signed else None
     if not user.id or _is_from_elsewhere(data):
-        return Outsider(key, user.name, in_group, way_back) if addressed else None
+        whose = _whose(data)
+        return Outsider(key, whose, user.name, in_group, way_back) if addressed else None
     name = display_name(data.get("conversationTitle")) if in_group else ""
     chat = Chat(kind="group" if in_group else "direct", id=place, name=name)
     mentions, strangers = _mentioned(data)
@@ -155,6 +160,14 @@ def _sender(data: Payload) -> User:
     """Who said it; without an id where they are not of the organisation."""
     user_id = staff_id(data.get("senderStaffId"))
     return User(id=user_id, name=display_name(data.get("senderNick")) or user_id)
+
+
+def _whose(data: Payload) -> str:
+    """Somebody without an account, in a chat. The ids that DingTalk gives them tell who they are,
+    so nothing but a hash is kept.
+    """
+    ids = (data.get("conversationId"), data.get("senderCorpId"), data.get("senderId"))
+    return hashlib.sha256(json.dumps(ids, default=str).encode()).hexdigest()
 
 
 def _is_from_elsewhere(data: Payload) -> bool:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from adapters.contract import DeliveryFailed
 from adapters.dingtalk.api import DingtalkApi, DingtalkRefused
+from adapters.dingtalk.errcodes import Kind, kind_of
 from adapters.dingtalk.reading import display_name
 from adapters.memory import Memory
 from bot.messages import Event, User, mention_mark
@@ -25,14 +26,16 @@ log = logging.getLogger(__name__)
 # https://open.dingtalk.com/document/orgapp/query-user-details
 USER_GET = "/topapi/v2/user/get"
 
-# A card's press has to be acknowledged within 2 s.
+# A card's press has to be acknowledged within 2 s, and names nobody but who pressed.
 LOOKUP_SECONDS = 1.0
 STANDING_SECONDS = 3.0
 REST_SECONDS = 30.0
 # It is a person who gives the app a permission.
 REFUSED_REST_SECONDS = 300.0
-# user/get may be called 20 times a second.
-AT_ONCE = 10
+# What DingTalk could not say in this second it says in the next but one.
+BUSY_REST_SECONDS = 2.0
+# user/get may be called 20 times a second; who is mentioned after so many rounds is one of a crowd.
+AT_ONCE, ROUNDS = 10, 5
 
 # https://open.dingtalk.com/document/orgapp/server-api-error-codes: no such user. The page of
 # user/get names 60121 alone; that it says the other two of somebody who left is unverified.
@@ -59,7 +62,8 @@ class Directory:
 
     async def introduce(self, event: Event) -> Event:
         """The event, complete: with what the people in it are called, and with their marks in its
-        text where their names had stayed in it. Takes a second at most and never fails.
+        text where their names had stayed in it. Takes a second at most for each ten of them, and
+        never fails.
         """
         if event.trusted:
             self.remember(event.user)
@@ -83,13 +87,20 @@ class Directory:
         missing = [one for one in dict.fromkeys(user_ids) if not self._people.is_fresh(one, now)]
         if not missing or now < self._rest_until or self._api.trouble is not None:
             return
+        for first in range(0, min(len(missing), AT_ONCE * ROUNDS), AT_ONCE):
+            rest = await self._ask_at_once(missing[first : first + AT_ONCE])
+            if rest > 0:
+                self._rest_until = asyncio.get_running_loop().time() + rest
+                return
+
+    async def _ask_at_once(self, user_ids: Sequence[str]) -> float:
+        """For how many seconds nobody need be asked about now."""
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
-                rests = await asyncio.gather(*map(self._look_up, missing[:AT_ONCE]))
+                return max(await asyncio.gather(*map(self._look_up, user_ids)))
         except TimeoutError:
             log.info("DingTalk is slow to tell who people are")
-            rests = [REST_SECONDS]
-        self._rest_until = asyncio.get_running_loop().time() + max(rests)
+            return REST_SECONDS
 
     async def _look_up(self, user_id: str) -> float:
         """Ask about one of them; for how many seconds nobody need be asked about now."""
@@ -98,7 +109,8 @@ class Directory:
         except DingtalkRefused as refused:
             if refused.code not in NOBODY and refused.code != OUT_OF_SIGHT:
                 log.info("DingTalk does not tell who people are: %s", refused.code)
-                return REFUSED_REST_SECONDS
+                is_busy = kind_of(refused.code) in (Kind.RATE, Kind.RETRY)
+                return BUSY_REST_SECONDS if is_busy else REFUSED_REST_SECONDS
             told = {}
         except DeliveryFailed as failed:
             log.info("DingTalk does not tell who people are: %s", failed.outcome)

@@ -1,6 +1,6 @@
-"""What the doctor asks of DingTalk: the app's keys and permissions, the clock, the way in, cards
-and the month's calls; who is written to in groups is doctor_groups.py's. Each finding names the
-page and the button that mend it.
+"""What the doctor asks of DingTalk: the app's keys and permissions, the clock, the way in, and the
+month's calls; who is written to in groups is doctor_groups.py's, what is pressed doctor_cards.py's.
+Each finding names the page and the button that mend it.
 
 Only what says nothing to anybody is called, and no Stream connection is opened: DingTalk would hand
 it messages that a running server is to have.
@@ -11,18 +11,16 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 from adapters.checkups import address, came_in
 from adapters.clocks import clock
 from adapters.contract import Checkup, DeliveryFailed, Finding
-from adapters.dingtalk import doctor_groups
+from adapters.dingtalk import doctor_cards, doctor_groups
 from adapters.dingtalk.api import DingtalkApi, DingtalkRefused
 from adapters.dingtalk.console import (
-    CARD_SCOPE,
-    CARDS,
     NAMES_SCOPE,
     NEW_ROBOT,
     RELEASE,
@@ -35,18 +33,15 @@ from adapters.dingtalk.directory import NOBODY, OUT_OF_SIGHT, USER_GET
 from adapters.dingtalk.doctor_groups import RobotOf
 from adapters.dingtalk.errcodes import Kind, is_alarm, kind_of
 from adapters.dingtalk.limits import month_of
-from adapters.dingtalk.meter import METERED, WARN_AT
+from adapters.dingtalk.meter import METERED, SPARE_AT, WARN_AT
 from adapters.dingtalk.reading import ACCOUNT, CARD, MESSAGE
 from adapters.dingtalk.setup import Setup
-from adapters.reading import Json
 
 SEND = "/v1.0/robot/oToMessages/batchSend"
-CHANGE = "/v1.0/card/instances"
 PATIENCE = 5.0
 
-# Nobody is called that, nor is any card.
+# Nobody is called that.
 NO_ONE = "nobody-is-called-this"
-NO_CARD = "no-card-is-called-this"
 # How events begin their keys.
 HEARD: Mapping[str, str] = {MESSAGE: "messages", CARD: "card presses", ACCOUNT: "people who left"}
 
@@ -75,7 +70,8 @@ async def examine(
     """
     findings = await _app(setup, api, checkup, subscriptions)
     findings.append(_heard(setup, checkup))
-    findings += _buttons(setup)
+    buttons = await doctor_cards.examine(setup, api, may_ask=findings[0].fine)
+    findings += [buttons] if buttons is not None else []
     findings.append(_calls(setup, checkup))
     findings += await doctor_groups.examine(setup, api, checkup, robot_of)
     return findings
@@ -97,8 +93,6 @@ async def _app(
     if isinstance(error, DingtalkRefused):
         findings.append(_no_names(error))
     findings.append(await _robot(setup, api))
-    if setup.card_template_id:
-        findings += await _cards(setup, api)
     if setup.mode == "stream":
         findings.append(await _stream(setup, api, subscriptions))
     return findings
@@ -174,21 +168,6 @@ def _robot_refused(refused: DingtalkRefused, setup: Setup) -> str:
     )
 
 
-# https://open.dingtalk.com/document/orgapp/interactive-card-update-interface
-async def _cards(setup: Setup, api: DingtalkApi) -> Sequence[Finding]:
-    """A change of no card: only a permission that is missing says something of cards."""
-    body: Json = {"outTrackId": NO_CARD, "cardData": {"cardParamMap": {}}}
-    try:
-        await api.call("PUT", CHANGE, body)
-    except DingtalkRefused as refused:
-        if kind_of(refused.code) is Kind.PERMISSION:
-            why = why_not(refused, setup.api_url, [CARD_SCOPE])
-            return [Finding(False, f"Cards cannot be sent: {why}")]
-    except DeliveryFailed:
-        pass  # said of the robot already, or passing
-    return ()
-
-
 # --- the way in ----------------------------------------------------------------------------------
 
 
@@ -246,26 +225,6 @@ def _heard(setup: Setup, checkup: Checkup) -> Finding:
     )
 
 
-def _buttons(setup: Setup) -> Iterator[Finding]:
-    if setup.mode == "http":
-        yield Finding(
-            True,
-            "In http mode DingTalk signs no message's content, so nobody changes money, hours or"
-            " roles here, and there are no buttons: DINGTALK_MODE=stream is better, with Stream模式"
-            f" at {ROBOT} → 消息接收模式.",
-            advice=True,
-        )
-    elif setup.card_template_id:
-        yield Finding(True, "Cards with buttons go by the template DINGTALK_CARD_TEMPLATE_ID.")
-    else:
-        yield Finding(
-            True,
-            "No card template is set, so what others press is typed here: make one as in"
-            f" docs/dingtalk.md at {CARDS} → 新建模板, and set DINGTALK_CARD_TEMPLATE_ID.",
-            advice=True,
-        )
-
-
 # --- the month -----------------------------------------------------------------------------------
 
 
@@ -281,9 +240,10 @@ def _calls(setup: Setup, checkup: Checkup) -> Finding:
         return Finding(True, f"{used}.")
     mended = "there are more with 钉钉专业版 (set DINGTALK_MONTHLY_CALLS then)"
     if made < allowed:
+        few = ", and digests and groups wait already" if made * 100 >= allowed * SPARE_AT else ""
         return Finding(
             True,
-            f"{used}; after the last one DingTalk takes no messages before the 1st: {mended}.",
+            f"{used}{few}; after the last one DingTalk takes no messages before the 1st: {mended}.",
             advice=True,
         )
     return Finding(

@@ -254,9 +254,20 @@ def _below_the_title(card: Card) -> list[Words]:
 
 def _said(parts: Iterable[Words], reader: Reader, call: str, show: Show = plain.shown) -> str:
     """The parts one below the other, each piece of them as `show` has it."""
-    return "\n".join(
-        "".join(show(span) for span in plain.called(reader.spans(part), call)) for part in parts
-    )
+    return "\n".join(_line(plain.called(reader.spans(part), call), show) for part in parts)
+
+
+def _line(spans: Iterable[Span], show: Show) -> str:
+    """The pieces of a part. The blank of a mention by its id is not put before another one."""
+    said, is_by_id = "", False
+    for span in spans:
+        piece = show(span)
+        if is_by_id and piece.startswith(" "):
+            said = said.removesuffix(" ")
+        said += piece
+        if piece:
+            is_by_id = piece != plain.shown(span)
+    return said
 
 
 def _seen(said: str) -> str:

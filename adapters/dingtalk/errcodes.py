@@ -33,6 +33,8 @@ QUOTA_WAIT = 60.0
 # The calls that only identify us: a no to them is never about a message.
 GET_TOKEN = "/v1.0/oauth2/accessToken"  # noqa: S105 - the name of a call
 OPEN_STREAM = "/v1.0/gateway/connections/open"
+# The one call that is made with the token of a group's custom robot.
+ROBOT_SEND = "/robot/send"
 
 # Words of ours where DingTalk gives no code: its wall answered instead of the API, or it took the
 # message and gave it to everybody but this person.
@@ -45,6 +47,7 @@ FLOW_CONTROLLED = "flow_controlled"
 KNOWN_CARD = "param.cardAlreadyExist"
 # What stands in the catalogues under `delivery.because.dingtalk`.
 NO_PERMISSION, NOBODY, NO_GROUP = "no_permission", "nobody", "no_group"
+ROBOT_GONE, ROBOT_UNSAFE = "robot_gone", "robot_unsafe"
 
 
 class Kind(Enum):
@@ -151,6 +154,16 @@ _OF_ROBOTS = frozenset({"90030", "130101", "302033", "410100"})
 _UNSURE = frozenset({"unknown.send.result"})
 _IDENTIFYING = frozenset({GET_TOKEN, OPEN_STREAM})
 
+_WORDS: Mapping[Kind, str] = {
+    Kind.PERMISSION: NO_PERMISSION,
+    Kind.UNREACHABLE: NOBODY,
+    Kind.GONE_GROUP: NO_GROUP,
+}
+_WORDS_OF_A_ROBOT: Mapping[Kind, str] = {
+    Kind.PERMISSION: ROBOT_UNSAFE,
+    Kind.GONE_GROUP: ROBOT_GONE,
+}
+
 
 def is_known(code: str) -> bool:
     """Whether the code is in the lists; DingTalk's servers say others too when they stumble."""
@@ -198,10 +211,10 @@ def failure(refused: Refusal) -> DeliveryFailed:
         return DeliveryFailed("unknown", code)
     if kind in (Kind.RETRY, Kind.TOKEN):
         return DeliveryFailed("retry", code)
-    if kind is Kind.PERMISSION:
-        return DeliveryFailed("dead", f"{NO_PERMISSION} {', '.join(refused.scopes) or code}")
-    word = {Kind.UNREACHABLE: NOBODY, Kind.GONE_GROUP: NO_GROUP}.get(kind, "")
-    return DeliveryFailed("dead", f"{word} {code}".strip())
+    # A custom robot has its own setting, and knows nothing of the app's.
+    words = _WORDS_OF_A_ROBOT if refused.what == ROBOT_SEND else _WORDS
+    about = ", ".join(refused.scopes) or code
+    return DeliveryFailed("dead", f"{words.get(kind, '')} {about}".strip())
 
 
 def may_be_ones_fault(code: str) -> bool:
@@ -217,6 +230,16 @@ def says_nobody(why: str) -> bool:
 def says_no_group(why: str) -> bool:
     """Whether it is that the robot has no such group, or the webhook no such session."""
     return why.partition(" ")[0] == NO_GROUP
+
+
+def says_no_permission(why: str) -> bool:
+    """Whether it is that the app may not do this."""
+    return why.partition(" ")[0] == NO_PERMISSION
+
+
+def says_no_robot(why: str) -> bool:
+    """Whether it is that a custom robot is there no more, or does not take us for who we are."""
+    return why.partition(" ")[0] in (ROBOT_GONE, ROBOT_UNSAFE)
 
 
 def says_made_before(why: str) -> bool:

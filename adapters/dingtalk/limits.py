@@ -80,43 +80,69 @@ class RobotTurns:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._windows = Windows(clock)
+        self._clock = clock
+        self._rests: dict[str, tuple[float, str]] = {}
+        """By token: until when DingTalk lets the robot say nothing, and why."""
 
     def take(self, token: str) -> None:
         """Take a turn for one message of the robot, of whose token nothing is said. Raises
-        DeliveryFailed ("paced", `after` in seconds) while there is none.
+        DeliveryFailed while there is none: "paced" (`after` in seconds), or "retry" where that
+        takes so long that another way is better.
         """
+        until, why = self._rests.get(token, (0.0, ""))
+        left = until - self._clock() if why else 0.0
+        if left > 0:
+            raise DeliveryFailed("retry", why, after=left)
         self._windows.take(token, *ROBOT)
+
+    def rest(self, token: str, seconds: float, why: str) -> None:
+        """DingTalk refused a message as one too many, and refuses all of the robot's for so long,
+        in whichever chat they stand next.
+        """
+        self._rests[token] = (self._clock() + seconds, why)
 
 
 class Quota:
     """Whether the month's calls are used up. `clock` tells the time of day, aware.
 
     While they are, nobody calls for an hour; then one message to a person looks whether there are
-    calls again (somebody may have bought more), and only when it went out do the groups follow. A
-    new month ends it at once.
+    calls again (somebody may have bought more), and only when it went out do the groups follow.
+    Where nobody has anything to be told for another hour, a group's message looks. A new month ends
+    it at once.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._until: datetime | None = None
+        """Until when nobody looks, while the calls are used up."""
         self._month_ends = datetime.max.replace(tzinfo=ZONE)
         self._probed: datetime | None = None
+        self._spells = 0
 
     @property
     def is_exhausted(self) -> bool:
         """Whether DingTalk said so, and nothing has happened since that ends it."""
         return self._until is not None and self._clock() < self._month_ends
 
+    @property
+    def spell(self) -> str:
+        """A name for the time without calls that lasts or lasted, and for no other."""
+        return f"{month_of(self._month_ends - timedelta(days=1))}.{self._spells}"
+
     def exhausted(self) -> None:
         """DingTalk said that the month's calls are used up."""
         now = self._clock()
+        if now >= self._month_ends:
+            self._until, self._spells = None, 0
+        if self._until is None:
+            self._spells += 1
         self._until = now + timedelta(seconds=REST_SECONDS)
         self._month_ends = next_month(now)
         self._probed = None
 
-    def succeeded(self) -> None:
-        """A call was not refused. It counts when it was the one that was to find that out: others
-        may have been on their way before the last one was used.
+    def has_calls(self) -> None:
+        """DingTalk looked at a call, whatever it said to it. It counts when it was the one that was
+        to find that out: others may have been on their way before the last one was used.
         """
         if self._probed is not None:
             self._until = self._probed = None
@@ -133,15 +159,21 @@ class Quota:
             return 0.0
         wait = (self._until - now).total_seconds()
         if wait <= 0:
-            wait = self._after_rest(audience, now)
+            wait = self._after_rest(audience, now, -wait)
         return min(wait, REST_SECONDS, (self._month_ends - now).total_seconds())
 
-    def _after_rest(self, audience: Audience, now: datetime) -> float:
+    def rest(self) -> float:
+        """Seconds for which what can wait does so, before it looks again."""
+        now = self._clock()
+        return min(REST_SECONDS, (next_month(now) - now).total_seconds())
+
+    def _after_rest(self, audience: Audience, now: datetime, rested: float) -> float:
+        """`rested`: seconds in which a person's message might have looked."""
         if self._probed is not None:
             left = PROBE_SECONDS - (now - self._probed).total_seconds()
             if 0 < left <= PROBE_SECONDS:
                 return left
-        if audience == "group":
+        if audience == "group" and rested < REST_SECONDS:
             return PROBE_SECONDS
         self._probed = now
         return 0.0

@@ -5,15 +5,17 @@ pressed, a robot where phones are to ring, and the OpenAPI for all the rest.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from datetime import datetime
 
 from adapters import plain
 from adapters.contract import DeliveryFailed
 from adapters.dingtalk import encode
-from adapters.dingtalk.by_api import ByApi
+from adapters.dingtalk.by_api import QUOTA, ByApi
 from adapters.dingtalk.by_webhook import ByWebhook
-from adapters.dingtalk.cards import NOT_DELIVERED, Cards
-from adapters.dingtalk.errcodes import says_no_group
+from adapters.dingtalk.card_way import CardWay, SoundWhile
+from adapters.dingtalk.cards import Cards
+from adapters.dingtalk.errcodes import says_no_group, says_no_robot
 from adapters.dingtalk.setup import Robot, Setup
 from adapters.dingtalk.ways import WaysBack
 from adapters.naming import handle_of
@@ -22,9 +24,7 @@ from bot.messages import Outgoing, Reader, plain_name
 log = logging.getLogger(__name__)
 
 # Word of the alarm.
-CARD_REFUSED = "card_refused"
-
-Alarm = Callable[[str], Awaitable[None]]
+ROBOT_REFUSED = "robot_refused"
 
 
 class Posting:
@@ -37,14 +37,18 @@ class Posting:
         by_webhook: ByWebhook,
         cards: Cards,
         ways: WaysBack,
-        alarm: Alarm,
+        sound_while: SoundWhile,
+        clock: Callable[[], datetime],
     ) -> None:
-        """`alarm` is told when DingTalk does not take the card template."""
+        """`sound_while` is told while DingTalk takes no cards, or a custom robot is silent."""
         self._by_api = by_api
         self._by_webhook = by_webhook
         self._cards = cards if setup.card_template_id else None
         self._ways = ways
-        self._alarm = alarm
+        self._card_way = CardWay(clock, sound_while)
+        self._sound_while = sound_while
+        self._silent: set[str] = set()
+        """The tokens of custom robots that DingTalk does not take any more."""
         self._robots = {plain_name(team): robot for team, robot in setup.robots.items()}
         self._name = setup.bot_name
 
@@ -62,8 +66,8 @@ class Posting:
                 return outgoing.edits_handle
             outgoing = outgoing.model_copy(update={"card": None})
         outgoing = plain.without_file(plain.directly(outgoing))
-        if self._cards is not None and _is_to_press(outgoing):
-            handle = await self._as_card(self._cards, outgoing, reader)
+        if _is_to_press(outgoing):
+            handle = await self._as_card(outgoing, reader)
             if handle is not None:
                 return handle
         if await self._answered(outgoing, reader):
@@ -73,26 +77,45 @@ class Posting:
             return self._handle(outgoing, reader)
         return await self._to_group(outgoing, reader)
 
-    async def _as_card(self, cards: Cards, outgoing: Outgoing, reader: Reader) -> str | None:
-        """None: DingTalk does not take the card, and it has to be said in words."""
+    async def _as_card(self, outgoing: Outgoing, reader: Reader) -> str | None:
+        """None: it has to be said in words, since there are no cards, DingTalk does not take this
+        one, a part was said in words already, or words go without a call where calls have run out.
+        """
+        if self._cards is None or self._by_webhook.has_begun(outgoing):
+            return None
+        if not self._card_way.is_open or (self._by_api.spares and self._goes_free(outgoing)):
+            return None
         try:
-            return await cards.create(outgoing, reader)
+            handle = await self._cards.create(outgoing, reader)
         except DeliveryFailed as failed:
+            if failed.why == QUOTA and self._goes_free(outgoing):
+                return None
             if failed.outcome != "dead":
                 raise
-            # Who cannot be reached is not reached in words either, and then that says why.
             log.warning("an interactive card was not taken: %s", failed.why)
-            if failed.why != NOT_DELIVERED and not says_no_group(failed.why):
-                await self._alarm(CARD_REFUSED)
+            await self._card_way.refused(failed.why)
             return None
+        if handle is not None:
+            await self._card_way.took()
+        return handle
+
+    def _way_of(self, outgoing: Outgoing) -> str | None:
+        """Where it can be said as an answer to what came in; the first try alone may be one, unless
+        a part of it has left so.
+        """
+        began = self._by_webhook.has_begun(outgoing)
+        if outgoing.rings or (outgoing.attempt > 1 and not began):
+            return None
+        return self._ways.of(outgoing)
+
+    def _goes_free(self, outgoing: Outgoing) -> bool:
+        """Whether there is a way for words that costs none of the month's calls."""
+        return self._way_of(outgoing) is not None or self.robot_of(outgoing.team) is not None
 
     async def _answered(self, outgoing: Outgoing, reader: Reader) -> bool:
-        """Whether it could be said as an answer to what came in; the first try alone may be one,
-        unless a part of it has left so.
-        """
-        url = self._ways.of(outgoing)
-        began = self._by_webhook.has_begun(outgoing)
-        if url is None or outgoing.rings or (outgoing.attempt > 1 and not began):
+        """Whether it could be said as an answer to what came in."""
+        url = self._way_of(outgoing)
+        if url is None:
             return False
         try:
             await self._by_webhook.answer(outgoing, url, reader)
@@ -104,22 +127,45 @@ class Posting:
         return True
 
     async def _to_group(self, outgoing: Outgoing, reader: Reader) -> str:
-        robot = self.robot_of(outgoing.team)
-        if outgoing.rings and robot is not None:
-            await self._by_webhook.by_robot(outgoing, robot, reader)
-            return self._handle(outgoing, reader)
-        if outgoing.rings and self._cards is not None:
-            handle = await self._as_card(self._cards, outgoing, reader)
+        robot, silence = self.robot_of(outgoing.team), None
+        if robot is not None and (outgoing.rings or self._by_api.spares):
+            silence = await self._by_robot(outgoing, robot, reader)
+            if silence is None:
+                return self._handle(outgoing, reader)
+        if outgoing.rings:
+            handle = await self._as_card(outgoing, reader)
             if handle is not None:
                 return handle
         try:
             await self._by_api.to_group(outgoing, reader)
         except DeliveryFailed as failed:
-            if robot is None or not says_no_group(failed.why):
+            if robot is None or not (failed.why == QUOTA or says_no_group(failed.why)):
                 raise
-            log.warning("the robot is not in a group: its custom robot speaks")
-            await self._by_webhook.by_robot(outgoing, robot, reader)
+            log.warning("a group is not reached by the app's robot: its custom robot speaks")
+            silence = silence or await self._by_robot(outgoing, robot, reader)
+            if silence is not None and failed.why == QUOTA and silence.outcome == "dead":
+                raise  # there will be calls again
+            if silence is not None:
+                raise silence from None
         return self._handle(outgoing, reader)
+
+    async def _by_robot(
+        self, outgoing: Outgoing, robot: Robot, reader: Reader
+    ) -> DeliveryFailed | None:
+        """Why the custom robot surely said nothing, so that another way has to do; else None."""
+        try:
+            await self._by_webhook.by_robot(outgoing, robot, reader)
+        except DeliveryFailed as failed:
+            if failed.outcome not in ("dead", "retry"):
+                raise
+            log.warning("a custom robot is silent: %s", failed.why)
+            if says_no_robot(failed.why):
+                self._silent.add(robot.token)
+                await self._sound_while(ROBOT_REFUSED, True)
+            return failed
+        self._silent.discard(robot.token)
+        await self._sound_while(ROBOT_REFUSED, bool(self._silent))
+        return None
 
     def _handle(self, outgoing: Outgoing, reader: Reader) -> str:
         """What a quotation of it will begin with, by whichever way it went."""

@@ -283,6 +283,10 @@ class SandboxAdapter:
         """Never any."""
         return None
 
+    def notice(self) -> str | None:
+        """Never any."""
+        return None
+
     # --- inside
 
     def _acted(

@@ -161,6 +161,10 @@ class SlackAdapter:
         """Set while Slack refuses the token, or while Socket Mode has no connection."""
         return self._api.trouble or (self._socket.trouble() if self._socket else None)
 
+    def notice(self) -> str | None:
+        """Never any."""
+        return None
+
     # --- in ----------------------------------------------------------------------------------
 
     async def _answer(self, payload: Json, received_at: datetime, receive: Receive) -> Json | None:

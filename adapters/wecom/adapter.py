@@ -346,6 +346,10 @@ class WecomAdapter:
         app = self.api.trouble if self.api is not None else None
         return app or (self.socket.trouble() if self.socket is not None else None)
 
+    def notice(self) -> str | None:
+        """Never any."""
+        return None
+
     async def examine(self, checkup: Checkup) -> Sequence[Finding]:
         """Everything about WeCom that can be asked; each finding names the page to open."""
         await self._web.open()

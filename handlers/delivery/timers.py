@@ -21,6 +21,8 @@ BECAUSE = {
             "no_group",
             "no_permission",
             "nobody",
+            "robot_gone",
+            "robot_unsafe",
         }
     ),
     "slack": frozenset(

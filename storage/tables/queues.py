@@ -36,7 +36,8 @@ outbox = Table(
     "outbox",
     Base.metadata,
     Column("id", Number, primary_key=True),
-    # The queue this message stands in: "platform:kind:id"; what rings phones has one of its own.
+    # The queue this message stands in: "platform:kind:id"; what rings phones has one of its own,
+    # and "platform:kind:id beside" is for what may have to wait for weeks.
     Column("address", String(300), nullable=False),
     # UNIQUE: nothing is said twice. A message to several homes has "name@platform".
     Column("key", String(200), nullable=False),

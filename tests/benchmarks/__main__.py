@@ -9,24 +9,17 @@ import sqlite3
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from sqlalchemy.orm import Session
-
-from bot.messages import User
-from storage.cipher import Cipher
-from storage.engine import make_engine
-from storage.uow import UnitOfWork
-from tests.benchmarks import clocks, sockets, wecom
+from tests.benchmarks import clocks, dingtalk, dingtalk_month, sockets, wecom
 from tests.benchmarks.load import Result, fire, requests
+from tests.benchmarks.staff import hire, tell_all
 from tests.platforms.slack import StandInSlack
 from tests.processes import free_port, resident_megabytes, running, wait_until_ready
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-USERS = 50
+USERS, PEOPLE = 50, 500
 SECRET = "a secret for benchmarks alone"
 ALONE, TOGETHER = 1_000, 10_000
 Row = tuple[str, str, str]
@@ -40,22 +33,6 @@ async def _load(port: int, secret: str, run: str) -> tuple[Result, Result]:
     return alone, together
 
 
-def hire(url: str, platform: str) -> None:
-    """Put everybody who will check in on the roster of a first team."""
-    with running(["bot", "migrate"], {"BANZHANG_DATABASE_URL": url}) as migrated:
-        migrated.wait(30)
-    engine = make_engine(url)
-    now = datetime.now(UTC)
-    letter = "U" if platform == "slack" else "u"
-    with Session(engine) as session, session.begin():
-        uow = UnitOfWork(session, Cipher(SECRET))
-        team = uow.teams.add("Bench", "en", "Asia/Shanghai", now)
-        for number in range(USERS):
-            user = User(id=f"{letter}{number}", name=f"user{number}")
-            uow.people.grant(uow.people.meet(platform, user, now), "worker", team.id, None, now)
-    engine.dispose()
-
-
 def measure_banzhang(slack: StandInSlack, folder: Path) -> list[Row]:
     """The whole bot behind `banzhang serve`, SQLite with synchronous=FULL."""
     port = free_port()
@@ -65,7 +42,7 @@ def measure_banzhang(slack: StandInSlack, folder: Path) -> list[Row]:
         "BANZHANG_SECRET_KEY": SECRET,
         "BANZHANG_LOG_LEVEL": "error",
     }
-    hire(environment["BANZHANG_DATABASE_URL"], "slack")
+    hire(environment["BANZHANG_DATABASE_URL"], "slack", USERS, SECRET)
     with running(["bot", "serve", "--port", str(port)], environment) as server:
         ready = wait_until_ready(f"http://127.0.0.1:{port}/readyz")
         alone, together = asyncio.run(_load(port, slack.signing_secret, "ours"))
@@ -94,13 +71,33 @@ def measure_sockets(slack: StandInSlack, folder: Path) -> list[Row]:
 
 def measure_wecom(folder: Path) -> list[Row]:
     """The whole bot with an app and an aibot, on a database of its own."""
-    database = f"sqlite:///{folder}/wecom.db"
-    hire(database, "wecom")
-    taps, mentions = wecom.measure(database, USERS, SECRET)
+    database = _waiting(folder, "wecom")
+    taps, mentions, seconds = wecom.measure(database, USERS, PEOPLE, SECRET)
     return [
         ("WeCom: tap on the menu → passive answer, p50 / p99", _latency(taps), "5 s"),
         ("WeCom: mention in a group → read there, p50 / p99", _latency(mentions), ""),
+        (f"WeCom: {PEOPLE} people are told the same", f"{seconds:.1f} s", ""),
     ]
+
+
+def measure_dingtalk(folder: Path) -> list[Row]:
+    """The whole bot by Stream, on a database of its own."""
+    database = _waiting(folder, "dingtalk")
+    mentions, rate, seconds, calls = dingtalk.measure(database, USERS, PEOPLE, SECRET)
+    told = f"DingTalk: {PEOPLE} people are told the same, {calls} calls"
+    return [
+        ("DingTalk: mention in a group → read there, p50 / p99", _latency(mentions), ""),
+        ("DingTalk: check-ins acknowledged a second, 1,000 at once", f"{rate:,.0f}", ""),
+        (told, f"{seconds:.1f} s", ""),
+    ]
+
+
+def _waiting(folder: Path, platform: str) -> str:
+    """A database with a roster, and words that wait for everybody."""
+    database = f"sqlite:///{folder}/{platform}.db"
+    hire(database, platform, USERS, SECRET)
+    tell_all(database, platform, PEOPLE, SECRET)
+    return database
 
 
 def measure_bolt(slack: StandInSlack) -> list[Row]:
@@ -132,28 +129,37 @@ def _machine() -> str:
     )
 
 
-def keep(rows: list[Row]) -> None:
-    """Put the table between the two marks of docs/performance.md."""
-    table = ["| what | measured | goal |", "|---|---|---|"]
-    table += [f"| {what} | {result} | {goal} |" for what, result, goal in rows]
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    body = "\n".join([BEGIN, "", _machine(), "", *table, "", END])
-    PAGE.write_text(before + body + after, encoding="utf-8")
-
-
-def main() -> None:
-    """Measure, print, keep."""
+def measure_times() -> list[str]:
+    """What takes time, on this machine."""
     with tempfile.TemporaryDirectory() as name, StandInSlack() as slack:
         slack.add_channel("C1", "bench", [])
         folder = Path(name)
-        rows = measure_banzhang(slack, folder)
-        rows += measure_sockets(slack, folder) + measure_wecom(folder) + measure_bolt(slack)
+        rows = measure_banzhang(slack, folder) + measure_sockets(slack, folder)
+        rows += measure_wecom(folder) + measure_dingtalk(folder) + measure_bolt(slack)
         rows += asyncio.run(clocks.measure(folder))
-    for what, result, goal in rows:
-        sys.stdout.write(f"{what:58} {result:>18}  {'goal ' + goal if goal else ''}\n")
-    keep(rows)
+    table = ["| what | measured | goal |", "|---|---|---|"]
+    table += [f"| {what} | {result} | {goal} |" for what, result, goal in rows]
+    return [_machine(), "", *table]
+
+
+def keep(part: str, lines: list[str]) -> None:
+    """Put them between the two marks of this part in docs/performance.md."""
+    begin, end = (f"<!-- {part}: {mark} -->" for mark in ("begin", "end"))
+    before, rest = PAGE.read_text(encoding="utf-8").split(begin)
+    after = rest.split(end)[1]
+    body = "\n".join([begin, "", *lines, "", end])
+    PAGE.write_text(before + body + after, encoding="utf-8")
+
+
+PARTS = {"times": measure_times, "calls": dingtalk_month.measure}
+
+
+def main() -> None:
+    """Measure, print, keep: all parts, or those that are named."""
+    for part in sys.argv[1:] or PARTS:
+        lines = PARTS[part]()
+        sys.stdout.write("\n".join([*lines, "", ""]))
+        keep(part, lines)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""A load of signed slash commands over kept-alive connections, with as little work per request as
-Python allows.
+"""Loads: whatever is done one after the other, and signed slash commands over kept-alive
+connections, with as little work per request as Python allows.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -31,6 +32,17 @@ class Result:
     def quantile(self, share: float) -> float:
         """Milliseconds below which this share of the requests lie."""
         return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))] * 1000
+
+
+def timed(count: int, act: Callable[[int], object]) -> Result:
+    """Do it so often, one after the other."""
+    latencies = []
+    start = time.perf_counter()
+    for number in range(count):
+        began = time.perf_counter()
+        act(number)
+        latencies.append(time.perf_counter() - began)
+    return Result(time.perf_counter() - start, sorted(latencies))
 
 
 def requests(secret: str, count: int, users: int, run: str) -> list[bytes]:

@@ -5,27 +5,18 @@ The stand-in's share is in it.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.benchmarks.load import Result
+from tests.benchmarks.load import Result, timed
 from tests.platforms.slack import Reply, StandInSlack
 from tests.processes import free_port, running, wait_until_ready
 
 COMMANDS, TALK = 500, 1_000
 
 
-def timed(count: int, act: Callable[[int], Sequence[Reply]]) -> Result:
-    """Do it so often. Raises AssertionError where it was not acknowledged."""
-    latencies = []
-    start = time.perf_counter()
-    for number in range(count):
-        began = time.perf_counter()
-        replies = act(number)
-        latencies.append(time.perf_counter() - began)
-        assert all(reply.error is None for reply in replies), replies
-    return Result(time.perf_counter() - start, sorted(latencies))
+def acknowledged(*replies: Reply) -> None:
+    """Raises AssertionError where one was not."""
+    assert all(reply.error is None for reply in replies), replies
 
 
 def measure(slack: StandInSlack, folder: Path, users: int, secret: str) -> tuple[Result, Result]:
@@ -45,6 +36,11 @@ def measure(slack: StandInSlack, folder: Path, users: int, secret: str) -> tuple
         wait_until_ready(f"http://127.0.0.1:{port}/readyz")
         slack.deliver_by_socket()
         slack.socket.wait_connected(2, timeout=10)
-        commands = timed(COMMANDS, lambda number: [slack.command(f"U{number % users}", "/checkin")])
-        talk = timed(TALK, lambda number: slack.say(f"U{number % users}", "C2", "good morning"))
+        commands = timed(
+            COMMANDS, lambda number: acknowledged(slack.command(f"U{number % users}", "/checkin"))
+        )
+        talk = timed(
+            TALK,
+            lambda number: acknowledged(*slack.say(f"U{number % users}", "C2", "good morning")),
+        )
     return commands, talk

@@ -5,9 +5,8 @@ The stand-in's share is in it: signing, encrypting, and reading the answer.
 
 from __future__ import annotations
 
-import time
-
-from tests.benchmarks.load import Result
+from tests.benchmarks.load import Result, timed
+from tests.benchmarks.staff import told
 from tests.platforms.wecom import StandInWecom
 from tests.platforms.wecom_model import Corp
 from tests.platforms.wecom_socket import BotServer
@@ -35,42 +34,35 @@ def environment_of(wecom: StandInWecom, gateway: BotServer) -> dict[str, str]:
     }
 
 
-def people(corp: Corp, users: int) -> None:
-    """Everybody is a member of the corp."""
-    for number in range(users):
-        corp.add_member(f"U{number}", f"user{number}")
-
-
 def taps(wecom: StandInWecom, users: int) -> Result:
     """The menu's 签到, each answered in the response to its callback."""
-    latencies = []
-    start = time.perf_counter()
-    for number in range(TAPS):
-        began = time.perf_counter()
+
+    def tap(number: int) -> None:
         delivery = wecom.click(f"U{number % users}", CHECK_IN)
-        latencies.append(time.perf_counter() - began)
         assert delivery.message is not None, delivery.statuses
-    return Result(time.perf_counter() - start, sorted(latencies))
+
+    return timed(TAPS, tap)
 
 
 def mentions(gateway: BotServer, users: int) -> Result:
     """A mention in a group by the long connection, until the group reads the answer."""
     corp = gateway.corp
     chats = [corp.add_group(f"group {number}").chatid for number in range(GROUPS)]
-    latencies = []
-    start = time.perf_counter()
-    for number, chat in enumerate(chats):
-        began = time.perf_counter()
-        gateway.gateway.say(f"U{number % users}", "签到", chat)
-        corp.wait_for(lambda chat=chat: corp.last(chat))  # type: ignore[misc]
-        latencies.append(time.perf_counter() - began)
-    return Result(time.perf_counter() - start, sorted(latencies))
+
+    def mention(number: int) -> None:
+        gateway.gateway.say(f"U{number % users}", "签到", chats[number])
+        corp.wait_for(lambda: corp.last(chats[number]))
+
+    return timed(GROUPS, mention)
 
 
-def measure(database: str, users: int, secret: str) -> tuple[Result, Result]:
-    """Check-ins of people who are on the roster of `database`, by the menu and by mentions."""
+def measure(database: str, users: int, people: int, secret: str) -> tuple[Result, Result, float]:
+    """Check-ins by the menu and by mentions of the first `users` of these people, who are on the
+    roster of `database`; and seconds until all of them are told the same, which waits there.
+    """
     corp = Corp()
-    people(corp, users)
+    for number in range(people):
+        corp.add_member(f"U{number}", f"user{number}")
     with StandInWecom(corp) as wecom, BotServer(corp) as gateway:
         port = free_port()
         environment = {
@@ -83,5 +75,6 @@ def measure(database: str, users: int, secret: str) -> tuple[Result, Result]:
             wait_until_ready(f"http://127.0.0.1:{port}/readyz")
             wecom.deliver_to(f"http://127.0.0.1:{port}")
             gateway.wait_subscribed(timeout=10)
+            seconds = told(corp, people)
             wecom.click("U0", CHECK_IN)  # the first asks for a token and a name
-            return taps(wecom, users), mentions(gateway, users)
+            return taps(wecom, users), mentions(gateway, users), seconds

@@ -253,6 +253,7 @@ class DingtalkStage(TypingStage):
         assert self.dingtalk.stream is not None
         await self._line.read_up()
         await self.dingtalk.stream.idle()
+        await self.dingtalk.outsiders.idle()
 
     def has_form(self, name: str) -> bool:
         return False
