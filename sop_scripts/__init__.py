@@ -68,11 +68,20 @@ class _Unsound(Exception):
 
 def load(extra_dir: Path | None) -> Scripts:
     """The shipped procedures and those of `extra_dir`, which win. Raises InvalidScript."""
-    found = dict(_sources(files("sop_scripts")))
-    if extra_dir is not None:
-        if not extra_dir.is_dir():
-            raise InvalidScript([f"{extra_dir}: there is no such directory"])
-        found |= dict(_sources(extra_dir))
+    if extra_dir is None:
+        return shipped()
+    if not extra_dir.is_dir():
+        raise InvalidScript([f"{extra_dir}: there is no such directory"])
+    return _loaded(dict(_sources(files("sop_scripts"))) | dict(_sources(extra_dir)))
+
+
+@cache
+def shipped() -> Scripts:
+    """The procedures that come with the bot."""
+    return _loaded(dict(_sources(files("sop_scripts"))))
+
+
+def _loaded(found: Mapping[str, Path | Traversable]) -> Scripts:
     scripts: dict[str, Script] = {}
     findings: list[str] = []
     for name, source in sorted(found.items()):
@@ -83,12 +92,6 @@ def load(extra_dir: Path | None) -> Scripts:
     if findings:
         raise InvalidScript(findings)
     return MappingProxyType(scripts)
-
-
-@cache
-def shipped() -> Scripts:
-    """The procedures that come with the bot."""
-    return load(None)
 
 
 def read(source: bytes, name: str) -> Script:

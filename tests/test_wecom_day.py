@@ -18,9 +18,9 @@ import pytest
 
 from tests.platforms.wecom_api import Call
 from tests.platforms.wecom_gateway import CLEAN, CUT, INTERNAL_ERROR
-from tests.wecom_world import IMPATIENT, MANAGER, WORKER, Day, reads
+from tests.wecom_world import IMPATIENT, Day, reads
+from tests.world import ASKERS, MANAGER, WORKER
 
-ASKERS = ("lin", "chen", "sun")
 SEND = "aibot_send_msg"
 MET = {"-1", "6000", "40014", "42001", "45009", "846609"} | {
     f"an odd answer: HTTP {status}" for status in (200, 500, 502, 503)
@@ -161,8 +161,8 @@ def test_a_day_of_faults(day: Day) -> None:
         assert f"答复：单独问{number}号。" in reads(day.wecom, ASKERS[number % 3])
         assert f"答复：群里问{number}号。" in reads(day.wecom, day.groups[number % 3])
     # Of what broke on the aibot's line nobody can tell whether it was shown.
-    day.nothing_is_lost(doubled=day.groups)
-    assert set(day.adapter.met) >= MET, day.adapter.met
+    day.nothing_is_lost(doubled=day.numbers_of(day.groups))
+    assert set(day.met) >= MET, day.met
 
 
 # --- the aibot's connection -----------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_without_acknowledgements_it_is_said_again(day: Day) -> None:
     day.settle()
     day.queue(*day.groups)
     day.settle()
-    day.nothing_is_lost(doubled=day.groups)
+    day.nothing_is_lost(doubled=day.numbers_of(day.groups))
     assert any(day.told(group) != day.queued[group] for group in day.groups)
 
 

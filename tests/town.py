@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -55,7 +56,7 @@ class Town:
         self._loop = asyncio.new_event_loop()
         self.clock = StillClock()
         self.stage = staged(self.clock) if staged else make_stage(profile, self.clock)
-        self.settings = settings or make_settings()
+        self.settings = settings or _usual_settings()
         self.bot = Bot(self.settings, [self.stage.adapter], self.clock, engine)
         self._seen: dict[str, int] = {}
         self.run(self.bot.prepare())
@@ -191,6 +192,11 @@ class Town:
         self.stage.close()
         self.bot.close()
         self._loop.close()
+
+
+@cache
+def _usual_settings() -> Settings:
+    return make_settings()
 
 
 def make_settings(**changed: Any) -> Settings:
