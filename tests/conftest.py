@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx._transports import default
 
 from adapters.sandbox.world import Profile
 from tests.engines import fresh_engine
@@ -17,6 +20,17 @@ pytest_plugins = ["tests.databases"]
 
 PROFILES = {"slack": SLACK, "wecom": WECOM, "dingtalk": DINGTALK}
 """The real adapters, each before the stand-in of its platform's cloud."""
+
+
+def pytest_configure() -> None:
+    """Every client of httpx reads the machine's certificates; once is enough for all tests."""
+    default.create_ssl_context = cache(default.create_ssl_context)  # type: ignore[attr-defined]
+
+
+def pytest_collection_finish() -> None:
+    """What all modules made stays: whoever looks for a test's garbage need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=sorted(PROFILES))

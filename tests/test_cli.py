@@ -19,8 +19,7 @@ import yaml
 from bot import logs
 from bot.__main__ import main
 from bot.settings import Settings
-from storage.engine import make_engine
-from storage.migrate import upgrade
+from tests.doctoring import migrated
 
 SLACK = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_SIGNING_SECRET": "8f742231b10e"}
 WECOM_BOT = {"WECOM_BOT_ID": "aib1", "WECOM_BOT_SECRET": "hunter2"}
@@ -53,11 +52,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFi
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """A database in the newest shape, where the default setting looks for it."""
-    file = tmp_path / "banzhang.db"
-    engine = make_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
+    return migrated(tmp_path)
 
 
 def one_sentence(words: str) -> bool:

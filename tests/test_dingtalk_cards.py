@@ -17,7 +17,7 @@ from adapters.dingtalk.setup import Setup
 from bot.messages import Event, Outgoing, Reader, Reply
 from bot.words import reader_for
 from tests.dingtalk_screen import buttons, check_bodies, check_message, keys
-from tests.workplace import SCENES, Window, Workplace
+from tests.workplace import Window, Workplace, live_through
 
 Json = dict[str, Any]
 
@@ -75,13 +75,9 @@ class DingtalkWindow(Window):
 
 
 def test_every_card_fits_into_dingtalk_whatever_is_in_it(tmp_path: Path) -> None:
-    """The scenes hold each card that the bot can make; each is read in both languages."""
+    """The scenes hold each card that the bot can make."""
     window = DingtalkWindow()
     at = Workplace(tmp_path / "workplace.db", "zh_CN", window)
-    for scene in SCENES:
-        scene(at)
+    live_through(at)
     at.close()
-    cards = [one["card"] for one in window.shown if one["card"] is not None]
-    commands = {one.command for card in cards for one in plain.buttons_of(card)}
-    assert {"claim", "reply", "mute", "approve_join", "confirm_session"} <= commands
     assert not window.too_long, "what people type is shortened before it stands on a card"

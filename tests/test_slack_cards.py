@@ -54,7 +54,7 @@ from tests.made_up import (
     several,
 )
 from tests.platforms import slack_blocks
-from tests.workplace import EVERYBODYS, HOME, SCENES, Window, Workplace, sites, watched
+from tests.workplace import EVERYBODYS, HOME, Window, Workplace, live_through, sites, watched
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -172,14 +172,6 @@ class SlackWindow(Window):
         return decode.from_command(event)
 
 
-@pytest.fixture(params=LOCALES)
-def workplace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workplace]:
-    """In either language."""
-    made = Workplace(tmp_path / "workplace.db", request.param, SlackWindow())
-    yield made
-    made.close()
-
-
 # --- every form -----------------------------------------------------------------------------------
 
 
@@ -233,16 +225,16 @@ def test_every_command_has_a_form_that_slack_takes(tmp_path: Path, locale: Local
 
 
 def test_every_card_fits_into_slack_whatever_is_in_it(
-    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each card that the bot can make appears in a scene; a new one needs a few lines there."""
     made = watched(monkeypatch)
-    for scene in SCENES:
-        scene(workplace)
+    at = Workplace(tmp_path / "workplace.db", "en", SlackWindow())
+    live_through(at)
+    at.close()
     missing = sites() - made
     assert not missing, f"these cards appear in no conversation: {sorted(missing)}"
-    commands = {one.command for shown in workplace.window.shown for one in carried(shown)}
-    assert {"claim", "reply", "mute", "approve_join", "confirm_session", "language"} <= commands
+    assert "language" in {one.command for shown in at.window.shown for one in carried(shown)}
 
 
 # --- whatever else could be made ------------------------------------------------------------------

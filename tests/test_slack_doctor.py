@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 
 from adapters.contract import Checkup, Finding, Home
 from adapters.slack import doctor, manifest
@@ -21,10 +16,9 @@ from adapters.slack.api import SlackApi
 from adapters.slack.reading import NAME
 from bot.messages import Chat, Event, User
 from bot.words import reader_for
-from storage.cipher import Cipher
-from storage.engine import make_engine
-from storage.migrate import upgrade
 from storage.uow import UnitOfWork
+from tests.doctoring import migrated, run_doctor, written
+from tests.findings import came_in, nowhere, sentences
 from tests.platforms.slack import (
     DropBefore,
     RateLimited,
@@ -33,7 +27,6 @@ from tests.platforms.slack import (
     StandInSlack,
 )
 
-ROOT = Path(__file__).parent.parent
 APP = "api.slack.com/apps, your app, "
 GREEN_BY_SOCKET = [
     "Slack takes the token: the bot is banzhang in banzhang-test.",
@@ -78,10 +71,6 @@ async def examined(
     secrets = () if by_socket else (slack.signing_secret,)
     adapter = SlackAdapter(api, secrets, now, reader_for, by_socket=by_socket)
     return await adapter.examine(Checkup(now(), **known))
-
-
-def sentences(findings: Sequence[Finding]) -> list[str]:
-    return [one.sentence for one in findings]
 
 
 def red(findings: Sequence[Finding]) -> str:
@@ -291,19 +280,13 @@ async def test_slack_is_in_trouble_about_socket_mode(slack: StandInSlack) -> Non
 
 
 async def test_nobody_answers(slack: StandInSlack) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    api = SlackApi(slack.token, f"http://127.0.0.1:{port}/api/", lambda: datetime.now(UTC))
+    api = SlackApi(slack.token, f"http://127.0.0.1:{nowhere()}/api/", lambda: datetime.now(UTC))
     adapter = SlackAdapter(api, ("secret",), lambda: datetime.now(UTC), reader_for)
     found = red(await adapter.examine(Checkup(datetime.now(UTC))))
     assert "Slack is not reachable" in found
 
 
 # --- what has been heard --------------------------------------------------------------------------
-
-
-def came_in(*kinds: str) -> Callable[[str], bool]:
-    return lambda beginning: beginning.removesuffix(":") in kinds
 
 
 async def test_what_has_come_in_shows_what_is_switched_on(slack: StandInSlack) -> None:
@@ -324,28 +307,7 @@ async def test_what_has_come_in_shows_what_is_switched_on(slack: StandInSlack) -
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Fresh, and in the newest shape."""
-    file = tmp_path / "banzhang.db"
-    engine = make_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
-
-
-def run_doctor(folder: Path, variables: dict[str, str]) -> tuple[int, str, str]:
-    """`banzhang doctor` in a process of its own: exit code, stdout on one line, stderr."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SLACK_", "BANZHANG_"))}
-    ended = subprocess.run(
-        [sys.executable, "-m", "bot", "doctor"],
-        env={**kept, "PYTHONPATH": str(ROOT), "BANZHANG_SECRET_KEY": "for tests", **variables},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    # In a narrow window sentences are wrapped.
-    return ended.returncode, " ".join(ended.stdout.split()), ended.stderr
+    return migrated(tmp_path)
 
 
 @pytest.mark.parametrize("by_socket", [True, False], ids=["socket", "http"])
@@ -377,23 +339,22 @@ def test_the_doctor_knows_the_homes_and_what_came_in(
     slack: StandInSlack, database: Path, tmp_path: Path
 ) -> None:
     """Names are people's: what looks like markup in them is none."""
-    now = datetime.now(UTC)
-    engine = make_engine(f"sqlite:///{database}")
-    with Session(engine) as session, session.begin():
-        uow = UnitOfWork(session, Cipher(None))
-        team = uow.teams.add("[/b]Day[red]", "en", "UTC", now)
-        uow.teams.bind(team, NAME, "C2", "library", now)
+
+    def write(uow: UnitOfWork, at: datetime) -> None:
+        team = uow.teams.add("[/b]Day[red]", "en", "UTC", at)
+        uow.teams.bind(team, NAME, "C2", "library", at)
         event = Event(
             platform=NAME,
             key="command:T1:1.2.3",
             kind="text",
             user=User(id="U1", name="wang"),
             chat=Chat(kind="direct", id="U1"),
-            at=now,
-            received_at=now,
+            at=at,
+            received_at=at,
         )
         assert uow.inbox.claim(event)
-    engine.dispose()
+
+    written(database, write)
     code, out, error = run_doctor(tmp_path, slack.environment(socket=True))
     assert code == 1
     assert "✗ The bot is not in #library, home of [/b]Day[red]: type /invite @banzhang" in out

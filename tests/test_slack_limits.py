@@ -18,6 +18,7 @@ from adapters.slack.limits import BURST_SECONDS, LONGEST_PAUSE, Limits
 from adapters.slack.methods import METHODS, TIER_1, TIER_2, TIER_3, TIER_4, Method
 from bot.messages import Address, Outgoing, Page
 from bot.words import reader_for
+from tests.hands import Hands
 from tests.platforms.slack import RateLimited, SlackError, StandInSlack
 from tests.platforms.slack_faults import TIERS
 from tests.recorder import Recorder, said
@@ -28,16 +29,6 @@ GROUP = Address(platform="slack", kind="group", id="C1")
 OTHER = Address(platform="slack", kind="group", id="C2")
 LIMITED = sorted(name for name, method in METHODS.items() if method.a_minute is not None)
 FREE = sorted(name for name, method in METHODS.items() if method.a_minute is None)
-
-
-class Hands:
-    """A clock whose hands a test turns."""
-
-    def __init__(self) -> None:
-        self.at = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.at
 
 
 class Bucket:

@@ -251,12 +251,12 @@ async def test_other_frames_before_hello() -> None:
 
 async def test_refused_handshakes_are_tried_again_at_a_pace(slack: StandInSlack) -> None:
     slack.socket.refuse_next(5)
-    timings = replace(QUICK, first_wait=0.05, longest_wait=0.2)
+    timings = replace(QUICK, first_wait=0.02, longest_wait=0.08)
     async with listening(slack, timings=timings, connections=1) as mode:
         assert mode.trouble() is None
         waits = [later - earlier for earlier, later in pairwise(opened_at(slack))]
         assert len(waits) == 5
-        for wait, least in zip(waits, (0.05, 0.1, 0.2, 0.2, 0.2), strict=True):
+        for wait, least in zip(waits, (0.02, 0.04, 0.08, 0.08, 0.08), strict=True):
             assert wait >= least
 
 
@@ -299,12 +299,12 @@ async def test_every_limit_is_kept_by_every_connection() -> None:
 
     async def url() -> str:
         asked.append(time.monotonic())
-        raise SlackRefused("ratelimited", 429, 0.2)
+        raise SlackRefused("ratelimited", 429, 0.1)
 
     async with running(url, Handler(), QUICK):
         await until(lambda: len(asked) == 6)
     for line in (asked[::2], asked[1::2]):
-        assert all(later - earlier >= 0.2 for earlier, later in pairwise(line))
+        assert all(later - earlier >= 0.1 for earlier, later in pairwise(line))
 
 
 @pytest.mark.parametrize("code", ["invalid_auth", "missing_scope", "not_allowed_token_type"])
@@ -339,11 +339,11 @@ async def test_a_wrong_app_token_is_not_the_bot_tokens_trouble(slack: StandInSla
 
 async def test_slack_down_is_tried_slower_and_slower(slack: StandInSlack) -> None:
     slack.faults.every(1, ServerError(), OPEN)
-    timings = replace(QUICK, first_wait=0.05, longest_wait=0.2)
+    timings = replace(QUICK, first_wait=0.02, longest_wait=0.08)
     async with listening(slack, timings=timings, connections=1, wait=False) as mode:
         await until(lambda: len(slack.calls_of(OPEN)) == 5)
         waits = [later - earlier for earlier, later in pairwise(opened_at(slack))]
-        for wait, least in zip(waits, (0.05, 0.1, 0.2, 0.2), strict=True):
+        for wait, least in zip(waits, (0.02, 0.04, 0.08, 0.08), strict=True):
             assert wait >= least
         assert mode.trouble() is not None
 
@@ -413,7 +413,7 @@ async def test_a_replaced_line_is_closed_by_us_in_the_end(slack: StandInSlack) -
 async def test_socket_mode_switched_off_is_trouble_until_it_is_on_again(
     slack: StandInSlack,
 ) -> None:
-    timings = replace(QUICK, first_wait=0.001, longest_wait=0.001, refused_wait=0.2)
+    timings = replace(QUICK, first_wait=0.001, longest_wait=0.001, refused_wait=0.1)
     async with listening(slack, timings=timings) as mode:
         await asyncio.to_thread(slack.socket.disconnect, "link_disabled")
         await until(mode.trouble)
@@ -421,7 +421,7 @@ async def test_socket_mode_switched_off_is_trouble_until_it_is_on_again(
         before = len(slack.calls_of(OPEN))
         await until(lambda: len(slack.calls_of(OPEN)) >= before + 4)
         asked = opened_at(slack)[before:]
-        assert asked[3] - asked[0] >= 0.2, "it is asked slowly"
+        assert asked[3] - asked[0] >= 0.1, "it is asked slowly"
         slack.socket.enable()
         await until(lambda: mode.connected == 2)
         assert mode.trouble() is None
@@ -549,11 +549,11 @@ async def test_a_line_that_closes_after_hello_makes_no_storm() -> None:
         await ws.send_str(HELLO)
         await ws.close()
 
-    timings = replace(QUICK, settled=60.0, first_wait=0.04, longest_wait=0.2)
+    timings = replace(QUICK, settled=60.0, first_wait=0.02, longest_wait=0.08)
     async with websockets(attend) as url, running(url, Handler(), timings, 1):
         await until(lambda: len(opened) == 6)
     waits = [later - earlier for earlier, later in pairwise(opened)]
-    for wait, least in zip(waits, (0.04, 0.08, 0.16, 0.2, 0.2), strict=True):
+    for wait, least in zip(waits, (0.02, 0.04, 0.08, 0.08, 0.08), strict=True):
         assert wait >= least
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 
 import handlers
 from adapters.clocks import clock
@@ -26,15 +21,13 @@ from adapters.wires import Connect, Wire
 from bot import app
 from bot.messages import LOCALES, Chat, Event, Locale, User
 from bot.words import reader_for
-from storage.cipher import Cipher
-from storage.engine import make_engine
-from storage.migrate import upgrade
 from storage.uow import UnitOfWork
+from tests.doctoring import migrated, run_doctor, written
+from tests.findings import Examined, came_in, nowhere, plain, sentences
 from tests.platforms.wecom import StandInWecom
 from tests.platforms.wecom_gateway import ODD_FRAMES, connect_in_process
 from tests.platforms.wecom_socket import BotServer
 
-ROOT = Path(__file__).parent.parent
 VERBS = frozenset(command.name for command in handlers.COMMANDS)
 CONSOLE = "work.weixin.qq.com/wework_admin"
 APP = f"{CONSOLE}, 应用管理 → your app"
@@ -55,7 +48,7 @@ GREEN = [
 ]
 
 
-class Office:
+class Office(Examined):
     """A corp where everything is set up as it should be, and what the doctor says of it."""
 
     def __init__(self, wecom: StandInWecom, bots: BotServer) -> None:
@@ -91,23 +84,6 @@ class Office:
         for secret in (*secrets, corp.bot_aes_key, *self.setup.webhooks.values(), "hunter2"):
             assert secret not in words
 
-    async def red(self, **known: Any) -> str:
-        """The one thing that is wrong; all the rest is as it should be."""
-        findings = await self.examined(**known)
-        [found] = [one.sentence for one in findings if not one.fine]
-        assert not [one for one in findings if one.advice]
-        return plain(found)
-
-    async def advice(self, **known: Any) -> str:
-        """The one thing that could be better."""
-        findings = await self.examined(**known)
-        assert all(one.fine for one in findings)
-        [found] = [one.sentence for one in findings if one.advice]
-        return plain(found)
-
-    async def is_green(self, **known: Any) -> bool:
-        return all(one.fine and not one.advice for one in await self.examined(**known))
-
     def environment(self) -> dict[str, str]:
         corp = self.corp
         return {
@@ -133,28 +109,6 @@ def office() -> Iterator[Office]:
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def sentences(findings: Sequence[Finding]) -> list[str]:
-    return [one.sentence for one in findings]
-
-
-def plain(sentence: str) -> str:
-    """One line that ends like a sentence."""
-    assert sentence.endswith(".")
-    assert "\n" not in sentence
-    assert ".." not in sentence
-    return sentence
-
-
-def came_in(*kinds: str) -> Callable[[str], bool]:
-    return lambda beginning: beginning.removesuffix(":") in kinds
-
-
-def nowhere() -> int:
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 # --- all is well ----------------------------------------------------------------------------------
@@ -621,37 +575,7 @@ async def test_a_team_without_a_group(office: Office) -> None:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Fresh, and in the newest shape."""
-    file = tmp_path / "banzhang.db"
-    engine = make_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
-
-
-def run_doctor(folder: Path, variables: dict[str, str]) -> tuple[int, str, str]:
-    """`banzhang doctor` in a process of its own: exit code, stdout on one line, stderr."""
-    apart = ("SLACK_", "WECOM_", "BANZHANG_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(apart)}
-    ended = subprocess.run(
-        [sys.executable, "-m", "bot", "doctor"],
-        # In a narrow window sentences are wrapped, and Chinese ones within words.
-        env={**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "1000", "BANZHANG_SECRET_KEY": "for tests"}
-        | variables,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return ended.returncode, " ".join(ended.stdout.split()), ended.stderr
-
-
-def written(database: Path, write: Callable[[UnitOfWork, datetime], None]) -> None:
-    engine = make_engine(f"sqlite:///{database}")
-    with Session(engine) as session, session.begin():
-        write(UnitOfWork(session, Cipher(None)), now())
-    engine.dispose()
+    return migrated(tmp_path)
 
 
 def event(key: str, at: datetime) -> Event:

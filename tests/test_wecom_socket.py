@@ -44,8 +44,8 @@ QUICK = Timings(
     longest_wait=0.1,
     settled=0.0,
     refused_wait=0.2,
-    kicked_wait=0.3,
-    longest_kicked_wait=0.6,
+    kicked_wait=0.15,
+    longest_kicked_wait=0.3,
     lead=0.05,
     unconnected=0.1,
     finish=1.0,
@@ -294,14 +294,14 @@ async def test_a_handshake_that_is_never_answered_is_given_up(server: BotServer)
 async def test_refused_handshakes_are_tried_again_at_a_pace(server: BotServer) -> None:
     server.refusals = 5
     bot = Bot()
-    timings = replace(QUICK, first_wait=0.05, longest_wait=0.2, unconnected=0.0)
+    timings = replace(QUICK, first_wait=0.02, longest_wait=0.08, unconnected=0.0)
     async with listening(server, bot, timings, wait=False) as line:
         await until(line.trouble)
         await until(lambda: server.refusals == 4)
         await until(lambda: str(line.trouble()).endswith("WSServerHandshakeError 502"))
         await until(lambda: line.connected)
         waits = [later - earlier for earlier, later in pairwise(bot.looks[:6])]
-        for wait, least in zip(waits, (0.05, 0.1, 0.2, 0.2, 0.2), strict=True):
+        for wait, least in zip(waits, (0.02, 0.04, 0.08, 0.08, 0.08), strict=True):
             assert wait >= least
     assert bot.alarms == []
 
@@ -369,14 +369,14 @@ async def test_a_peer_that_reads_nothing_any_more_is_noticed(server: BotServer) 
 
 async def test_lines_that_never_stay_come_at_a_slower_pace(corp: Corp) -> None:
     gateway, bot = Gateway(corp), Bot()
-    timings = replace(QUICK, settled=60.0, first_wait=0.05, longest_wait=0.2)
+    timings = replace(QUICK, settled=60.0, first_wait=0.02, longest_wait=0.08)
     async with in_process(gateway, bot, timings) as (line, connect):
         for number in range(1, 6):
             await until(lambda: line.connected)
             gateway.close()
             await reached(number + 1, lambda: len(connect.opened_at))
         waits = [later - earlier for earlier, later in pairwise(connect.opened_at)]
-        for wait, least in zip(waits, (0.05, 0.1, 0.2, 0.2, 0.2), strict=True):
+        for wait, least in zip(waits, (0.02, 0.04, 0.08, 0.08, 0.08), strict=True):
             assert wait >= least
 
 
@@ -422,7 +422,7 @@ async def test_a_command_may_find_that_the_subscription_is_gone(server: BotServe
 
 async def test_a_wrong_secret_is_told_once_and_tried_rarely(corp: Corp) -> None:
     gateway, bot = Gateway(corp), Bot()
-    timings = replace(QUICK, first_wait=0.001, longest_wait=0.001, refused_wait=0.2)
+    timings = replace(QUICK, first_wait=0.001, longest_wait=0.001, refused_wait=0.1)
     right, corp.bot_secret = corp.bot_secret, "another one"
     made = connect_in_process(gateway)
     line = BotSocket(
@@ -440,7 +440,7 @@ async def test_a_wrong_secret_is_told_once_and_tried_rarely(corp: Corp) -> None:
         await until(lambda: gateway.tries == 3)
         assert bot.alarms == ["bot_refused"]
         assert line.trouble() == "the aibot's WebSocket has no connection: errcode 853000"
-        assert all(later - earlier >= 0.2 for earlier, later in pairwise(made.opened_at))
+        assert all(later - earlier >= 0.1 for earlier, later in pairwise(made.opened_at))
         corp.bot_secret = right
         await until(lambda: line.connected)
         assert line.trouble() is None
@@ -488,7 +488,7 @@ async def test_another_client_takes_our_place(server: BotServer) -> None:
             in_all.append(now() - began)
             await until(lambda: line.connected)
             assert bot.alarms == ["bot_kicked"]
-        for waited, least in zip(in_all, (0.3, 0.6, 0.6), strict=True):
+        for waited, least in zip(in_all, (0.15, 0.3, 0.3), strict=True):
             assert waited >= least
 
 

@@ -489,3 +489,11 @@ def pages(at: Workplace) -> None:
 
 SCENES = (talk, queries, threads, attendance, forgotten, dead_messages, pages)
 """Each card that the bot can make appears in one of them."""
+
+
+def live_through(at: Workplace) -> None:
+    """All scenes. What they show is read in both languages, whichever the team's is."""
+    for scene in SCENES:
+        scene(at)
+    commands = {one.command for shown in at.window.shown for one in at.window.carried(shown)}
+    assert {"claim", "reply", "mute", "approve_join", "confirm_session"} <= commands

@@ -7,13 +7,13 @@ survives a crash and knows the order of a chat.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import httpx
 
+from adapters.alarms import Alarms
 from adapters.contract import (
     EVERYWHERE,
     Capabilities,
@@ -46,8 +46,6 @@ from adapters.progress import Progress
 from adapters.reading import Json
 from adapters.wires import Connect
 from bot.messages import Address, Event, Outgoing, Reader, Reply
-
-log = logging.getLogger(__name__)
 
 HTTP_PATH = "/dingtalk/robot/{secret}"
 # A busy group's answers gather meanwhile and leave as one message.
@@ -96,8 +94,7 @@ class DingtalkAdapter:
         self._timings = timings
         self.meter = Meter(clock, setup.monthly_calls)
         self.api.counted = self.meter.count
-        self._services: Services | None = None
-        self._sounded: set[str] = set()
+        self._alarms = Alarms()
         self.outsiders = Outsiders(self.api, setup.locale, reader_for, clock)
         self._ways = WaysBack(clock)
         self.directory = Directory(self.api)
@@ -115,7 +112,7 @@ class DingtalkAdapter:
             progress,
         )
         self.posting = Posting(
-            setup, by_api, by_webhook, self._cards, self._ways, self._sound_while, clock
+            setup, by_api, by_webhook, self._cards, self._ways, self._alarms.sound_while, clock
         )
 
     # --- life --------------------------------------------------------------------------------
@@ -123,7 +120,7 @@ class DingtalkAdapter:
     async def start(self, receive: Receive, services: Services) -> None:
         """Open the session and, in stream mode, begin to connect. Nothing waits for DingTalk."""
         await self.api.open()
-        self._services = services
+        self._alarms.start(services.alarm)
         await self.meter.start(services.called, services.alarm)
         if self.setup.mode == "stream":
             self.stream = Stream(
@@ -222,26 +219,9 @@ class DingtalkAdapter:
         try:
             return await self.posting.send(outgoing, reader)
         finally:
-            await self._sound_while(APP_REFUSED, self.api.trouble is not None)
+            await self._alarms.sound_while(APP_REFUSED, self.api.trouble is not None)
             once = f"{self.quota.spell}.{self.setup.monthly_calls}"
-            await self._sound_while(QUOTA_GONE, self.quota.is_exhausted, once)
-
-    async def _sound_while(self, word: str, lasts: bool, once: str = "") -> None:
-        """Tell the admins once, until it is over."""
-        if not lasts:
-            self._sounded.discard(word)
-        else:
-            await self._sound(word, once)
-
-    async def _sound(self, word: str, once: str = "") -> None:
-        if word in self._sounded or self._services is None:
-            return
-        self._sounded.add(word)
-        try:
-            await self._services.alarm(word, once)
-        except Exception as error:  # what became of the message matters more
-            log.warning("an alarm could not be sounded yet: %s", type(error).__name__)
-            self._sounded.discard(word)
+            await self._alarms.sound_while(QUOTA_GONE, self.quota.is_exhausted, once)
 
     def can_ring(self, team: str) -> bool:
         """What is due is said in the group, too: with a real @ by a custom robot or a card, and

@@ -18,6 +18,7 @@ from datetime import datetime
 import httpx
 
 from adapters import plain
+from adapters.alarms import Alarms
 from adapters.contract import (
     EVERYWHERE,
     Capabilities,
@@ -55,7 +56,8 @@ APP_PATH, BOT_PATH = "/wecom/app", "/wecom/bot"
 # https://developer.work.weixin.qq.com/document/path/90454 and …/path/99110
 SECONDS_BETWEEN_MESSAGES = 2.0
 SECONDS_BETWEEN_ROBOT_MESSAGES = 3.0
-
+# Word of the alarm.
+APP_REFUSED = "app_refused"
 
 # For somebody of whom nothing is known: not even which language they read.
 SORRY = text("wecom.who_are_you")
@@ -121,7 +123,7 @@ class WecomAdapter:
         self.directory = Directory(self.api)
         self.socket: BotSocket | None = None
         self._services: Services | None = None
-        self._alarmed = False
+        self._alarms = Alarms()
         self.posting = self._make_posting()
 
     def _make_posting(self) -> Posting:
@@ -142,6 +144,7 @@ class WecomAdapter:
         """Open the session and, where we connect to the aibot, begin to. Nothing waits for it."""
         await self._web.open()
         self._services = services
+        self._alarms.start(services.alarm)
         bot = self.setup.bot
         if isinstance(bot, LongConnection):
             self.socket = BotSocket(
@@ -305,19 +308,8 @@ class WecomAdapter:
         try:
             return await self.posting.send(outgoing, reader)
         finally:
-            await self._sound_alarm()
-
-    async def _sound_alarm(self) -> None:
-        """Tell the admins, once, that WeCom refuses the app: where they still can be reached."""
-        if self.api is None or self.api.trouble is None:
-            self._alarmed = False
-        elif not self._alarmed and self._services is not None:
-            self._alarmed = True
-            try:
-                await self._services.alarm("app_refused")
-            except Exception as error:  # what became of the message matters more
-                log.warning("an alarm could not be sounded yet: %s", type(error).__name__)
-                self._alarmed = False
+            refused = self.api is not None and self.api.trouble is not None
+            await self._alarms.sound_while(APP_REFUSED, refused)
 
     def can_ring(self, team: str) -> bool:
         """A group robot mentions people so that their phones ring."""

@@ -39,9 +39,8 @@ from tests.platforms.dingtalk_model import Json, Org
 from tests.platforms.dingtalk_refusals import BAD_SECRET, BAD_TOKEN, OldRefusal, Refusal
 from tests.platforms.dingtalk_robots import RobotMessages
 from tests.platforms.dingtalk_webhooks import Webhooks
-from tests.platforms.faults import Faults
+from tests.platforms.noted import NotedCalls
 
-TOKEN_LIFE = 7200  # seconds
 SECRETS = frozenset(("session", "access_token", "sign", "appSecret", "clientSecret"))
 
 ACCESS_TOKEN = "/v1.0/oauth2/accessToken"
@@ -79,28 +78,21 @@ class Entry:
     is_metered: bool = False
 
 
-class Api:
+class Api(NotedCalls[Call, Fault]):
+    token_path, token_letters = ACCESS_TOKEN, 32
+
     def __init__(self, org: Org, gateway: Gateway | None = None) -> None:
+        super().__init__(org)
         self.org = org
         self.gateway = gateway
         self.robots = RobotMessages(org)
         self.webhooks = Webhooks(org)
         self.cards = Cards(org)
         self.limits = Limits(org)
-        self.calls: list[Call] = []
-        self.watch: Callable[[Call], object] = lambda _call: None
-        """Called before a call takes effect, unlocked; what it raises is raised."""
-        self._faults: Faults[Fault] = Faults()
-        self._tokens: dict[str, float] = {}  # token -> until when it is good
         self.entries = self._entries()
         self.cards.is_pressed = self._is_pressed
 
     # ---- for tests
-
-    @property
-    def token_calls(self) -> int:
-        """How often a token was asked for."""
-        return len(self.calls_of(ACCESS_TOKEN))
 
     @property
     def metered(self) -> int:
@@ -119,10 +111,6 @@ class Api:
     def enforce_pace(self, wanted: bool) -> None:
         """Off where the clock stands still: there a second never passes."""
         self.limits.enforces_pace = self.webhooks.enforces_pace = wanted
-
-    def calls_of(self, path: str) -> list[Call]:
-        with self.org.changed:
-            return [call for call in self.calls if call.path == path]
 
     def expire_tokens(self) -> None:
         """DingTalk ends every token early."""
@@ -147,10 +135,6 @@ class Api:
         does not arrive for this reason.
         """
         self._faults.add(planned_fault(path, how, times, planned))
-
-    def heal(self) -> None:
-        """Nothing goes wrong any more."""
-        self._faults.clear()
 
     # ---- answering
 
@@ -250,11 +234,7 @@ class Api:
         kept = {name: value for name, value in query.items() if name not in SECRETS}
         shown = body if isinstance(body, dict) else {"not JSON": repr(body)[:200]}
         shown = {name: value for name, value in shown.items() if name not in SECRETS}
-        with self.org.changed:
-            call = Call(method, path, kept, shown, self.org.now())
-            self.calls.append(call)
-            self.org.changed.notify_all()
-            return call
+        return self._noted(Call(method, path, kept, shown, self.org.now()))
 
     # ---- who may
 
@@ -273,13 +253,8 @@ class Api:
         asked = (body.get("appKey"), body.get("appSecret"))
         if asked != (self.org.client_id, self.org.client_secret):
             raise Refusal(BAD_SECRET)
-        now = self.org.now()
-        for token, until in self._tokens.items():
-            if now < until:
-                return {"accessToken": token, "expireIn": int(until - now)}
-        token = self.org.new_id("", 32)
-        self._tokens[token] = now + TOKEN_LIFE
-        return {"accessToken": token, "expireIn": TOKEN_LIFE}
+        token, lasts = self._granted()
+        return {"accessToken": token, "expireIn": lasts}
 
     # ---- what there is
 

@@ -74,7 +74,7 @@ class SocketThread:
         app = web.Application()
         app.router.add_get(self.path, self._attend)
         app.router.add_routes(self.routes())
-        runner = web.AppRunner(app, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, shutdown_timeout=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.port = runner.addresses[0][1]

@@ -21,7 +21,8 @@ from typing import Any
 from starlette.applications import Starlette
 
 from tests.platforms.answering import Answer
-from tests.platforms.faults import Fault, Faults, How, LineBroken
+from tests.platforms.faults import Fault, How, LineBroken
+from tests.platforms.noted import NotedCalls
 from tests.platforms.wecom_http import HttpApi
 from tests.platforms.wecom_messages import AppMessages
 from tests.platforms.wecom_model import Corp, Json
@@ -29,7 +30,6 @@ from tests.platforms.wecom_office import Office
 from tests.platforms.wecom_refusals import Refusal, errmsg_in_full
 from tests.platforms.wecom_webhooks import Webhooks
 
-TOKEN_LIFE = 7200  # seconds
 SECRETS = frozenset(("access_token", "corpsecret"))
 Handler = Callable[[Json, Json], Json]
 
@@ -56,27 +56,20 @@ class Entry:
     uploads: bool = field(default=False)
 
 
-class Api:
+class Api(NotedCalls[Call, Fault]):
+    token_path, token_letters = "gettoken", 214
+
     def __init__(self, corp: Corp) -> None:
+        super().__init__(corp)
         self.corp = corp
         self.messages = AppMessages(corp)
         self.office = Office(corp)
         self.webhooks = Webhooks(corp)
         self.caller = "203.0.113.7"
         """The address that the bot seems to call from."""
-        self.calls: list[Call] = []
-        self.watch: Callable[[Call], object] = lambda _call: None
-        """Called before a call takes effect, unlocked; what it raises is raised."""
-        self._faults: Faults[Fault] = Faults()
-        self._tokens: dict[str, float] = {}  # token -> until when it is good
         self.entries = self._entries()
 
     # ---- for tests
-
-    @property
-    def token_calls(self) -> int:
-        """How often a token was asked for."""
-        return len(self.calls_of("gettoken"))
 
     @property
     def remembers_unflagged(self) -> bool:
@@ -90,10 +83,6 @@ class Api:
     def enforce_pace(self, wanted: bool) -> None:
         """Off where the clock stands still: there a minute never passes."""
         self.messages.enforces_pace = self.webhooks.enforces_pace = wanted
-
-    def calls_of(self, path: str) -> list[Call]:
-        with self.corp.changed:
-            return [call for call in self.calls if call.path == path]
 
     def expire_tokens(self) -> None:
         """WeCom ends every token early: 42001 from now on."""
@@ -123,10 +112,6 @@ class Api:
         or `body` alone with status 200: nothing is done.
         """
         self._faults.add(Fault(_short(path), how, errcode, status, slow, body, times))
-
-    def heal(self) -> None:
-        """Nothing goes wrong any more."""
-        self._faults.clear()
 
     # ---- answering
 
@@ -190,11 +175,7 @@ class Api:
         shown = dict(body) if isinstance(body, dict) else {"not JSON": repr(body)[:200]}
         if isinstance(shown.get("content"), bytes):
             shown["content"] = f"{len(shown['content'])} bytes"
-        with self.corp.changed:
-            call = Call(method, path, kept, shown, self.caller, self.corp.now())
-            self.calls.append(call)
-            self.corp.changed.notify_all()
-            return call
+        return self._noted(Call(method, path, kept, shown, self.caller, self.corp.now()))
 
     # ---- tokens
 
@@ -208,13 +189,8 @@ class Api:
             raise Refusal(40013)
         if query["corpsecret"] != self.corp.secret:
             raise Refusal(40001)
-        now = self.corp.now()
-        for token, until in self._tokens.items():
-            if now < until:
-                return {"access_token": token, "expires_in": int(until - now)}
-        token = self.corp.new_id("", 214)
-        self._tokens[token] = now + TOKEN_LIFE
-        return {"access_token": token, "expires_in": TOKEN_LIFE}
+        token, lasts = self._granted()
+        return {"access_token": token, "expires_in": lasts}
 
     def _check_caller(self, query: Json) -> None:
         token = str(query.get("access_token") or "")

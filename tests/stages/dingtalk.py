@@ -6,20 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from itertools import count
 
 import httpx
 
-from adapters.carried import Pressed
-from adapters.contract import DeliveryFailed, Request, Response
+from adapters.contract import Request, Response
 from adapters.dingtalk.adapter import DingtalkAdapter, capabilities_of
 from adapters.dingtalk.setup import Robot, Setup
 from adapters.dingtalk.socket import Timings
-from adapters.sandbox.world import PERSONAS, Profile
+from adapters.sandbox.world import Profile
 from bot.app import Bot
-from bot.messages import Address, Outgoing, Reader
 from bot.words import reader_for
 from tests.clock import StillClock
 from tests.platforms.dingtalk_api import Api
@@ -32,11 +29,9 @@ from tests.platforms.dingtalk_messages import (
 )
 from tests.platforms.dingtalk_model import Json, Message, Org, buttons, shown
 from tests.platforms.dingtalk_requests import signed_request
-from tests.stages.stage import GROUP, GROUP_NAME, Run, Said
-from tests.stages.typing import TypingStage, line_for
+from tests.stages.mentioning import ACCOUNTS, NAMES, Act, MentioningStage, OnTownClock, Unpaced
+from tests.stages.stage import GROUP_NAME, Run
 
-ACCOUNTS = {persona.name: persona.id for persona in PERSONAS}
-NAMES = {account: name for name, account in ACCOUNTS.items()}
 API_URL = "https://dingtalk.test"
 CONNECTIONS = 2
 HTTP_SECRET = "0123456789abcdef"
@@ -56,32 +51,15 @@ DINGTALK_CARDS = profile_of(Setup(API_URL, "", "", card_template_id="a template"
 """With a card template."""
 
 
-class StillOrg(Org):
+class StillOrg(OnTownClock, Org):
     """An organisation on the town's clock."""
 
-    def __init__(self, clock: StillClock) -> None:
-        self._clock = clock
-        super().__init__()
 
-    def now(self) -> float:
-        return self._clock.now().timestamp()
+class UnpacedDingtalk(Unpaced, DingtalkAdapter):
+    """Without waiting for turns."""
 
 
-class UnpacedDingtalk(DingtalkAdapter):
-    """The clock of a town stands still, so nobody could wait for their turn in a chat."""
-
-    failures: list[DeliveryFailed]
-
-    def pace(self, address: Address) -> float:
-        return 0.0
-
-    async def send(self, outgoing: Outgoing, reader: Reader) -> str:
-        if self.failures:
-            raise self.failures.pop(0)
-        return await super().send(outgoing, reader)
-
-
-class DingtalkStage(TypingStage):
+class DingtalkStage(MentioningStage[Message]):
     """An organisation with an app whose robot is in one group, and everybody a member."""
 
     platform = "dingtalk"
@@ -119,9 +97,8 @@ class DingtalkStage(TypingStage):
             # Each look is an hour after the last.
             monotonic=count(step=3600.0).__next__,
         )
-        self.dingtalk.failures = []
+        self.failures = self.dingtalk.failures = []
         self.adapter = self.dingtalk
-        self._frames: dict[str, Callable[[], None]] = {}
 
     def _setup(self, robots: Sequence[str], *, cards: bool) -> Setup:
         org = self.org
@@ -147,26 +124,28 @@ class DingtalkStage(TypingStage):
         while self.dingtalk.stream.connected < CONNECTIONS:  # noqa: ASYNC110 - of other tasks
             await asyncio.sleep(0)
 
-    def account(self, name: str) -> str:
-        return ACCOUNTS[name]
+    @property
+    def office(self) -> Org:
+        return self.org
+
+    @property
+    def timeline(self) -> list[Message]:
+        return self.org.timeline
+
+    def shown(self, message: Message) -> str:
+        return shown(message)
+
+    def buttons(self, message: Message) -> list[tuple[str, str]]:
+        return buttons(message)
 
     # --- what people do ------------------------------------------------------------------------
 
-    def say(
-        self, name: str, words: str, *, in_group: bool, mention: bool = True, key: str | None = None
-    ) -> str:
-        if in_group and not mention:
-            return ""  # DingTalk tells the bot nothing of it
-        return self.answered(
-            name, lambda: self._once(key, lambda: self._said(name, words, in_group))
-        )
-
-    def _said(self, name: str, words: str, in_group: bool) -> Callable[[], None]:
+    def saying(self, name: str, words: str, in_group: bool) -> Act:
         return self._typed_in(ACCOUNTS[name], words, in_group)
 
     def _typed_in(
         self, user: str, words: str, in_group: bool, quoted: Message | str | None = None
-    ) -> Callable[[], None]:
+    ) -> Act:
         """Choosing a name makes a mention in groups; in the direct chat it is only words."""
         group = self.group_id if in_group else None
         mentions = [ACCOUNTS[found[0][1:]] for found in _MENTIONED.finditer(words)]
@@ -202,36 +181,9 @@ class DingtalkStage(TypingStage):
         user = ACCOUNTS[name]
         return self.answered(name, lambda: self._typed_in(user, words, True, quoted)())
 
-    def press(self, name: str, label: str, on: str, key: str | None = None) -> str:
-        for message in reversed(self._visible(ACCOUNTS[name])):
-            if on not in shown(message):
-                continue
-            for said, carried in buttons(message):
-                if label in (said, _command(carried)):
-                    press = self._presser(name, message, carried)
-                    return self.answered(name, lambda press=press: self._once(key, press))  # type: ignore[misc]
-            line = line_for(label, shown(message))
-            if line is not None:
-                return self.type_in_place_of(name, line, in_group=message.kind == "group")
-        raise AssertionError(f"{name} sees no button {label!r} on {on!r}")
-
-    def _presser(
-        self, name: str, message: Message, carried: str
-    ) -> Callable[[], Callable[[], None]]:
-        def pressed() -> Callable[[], None]:
-            body = press_payload(self.org, ACCOUNTS[name], message, carried)
-            return lambda: self.push(CARD, body)
-
-        return pressed
-
-    def _once(self, key: str | None, act: Callable[[], Callable[[], None]]) -> None:
-        """Do it, or send what it was the first time once more."""
-        if key is None:
-            act()()
-            return
-        if key not in self._frames:
-            self._frames[key] = act()
-        self._frames[key]()
+    def pressing(self, name: str, message: Message, carried: str) -> Act:
+        body = press_payload(self.org, ACCOUNTS[name], message, carried)
+        return lambda: self.push(CARD, body)
 
     def push(self, topic: str, body: Json, **headers: str) -> None:
         """A line brings something, and the bot has done with it."""
@@ -254,45 +206,3 @@ class DingtalkStage(TypingStage):
         await self._line.read_up()
         await self.dingtalk.stream.idle()
         await self.dingtalk.outsiders.idle()
-
-    def has_form(self, name: str) -> bool:
-        return False
-
-    def fail_next(self, *failures: DeliveryFailed) -> None:
-        self.dingtalk.failures.extend(failures)
-
-    # --- what people read ----------------------------------------------------------------------
-
-    @property
-    def change(self) -> int:
-        return self.org.next_number()
-
-    def since(self, change: int) -> list[Said]:
-        found = [(_changed(one, change), one) for one in self.org.timeline]
-        found = sorted((pair for pair in found if pair[0] > change), key=lambda pair: pair[0])
-        return [self._as_said(message) for _, message in found]
-
-    def _as_said(self, message: Message) -> Said:
-        at = datetime.fromtimestamp(message.at, UTC)
-        chat = GROUP if message.kind == "group" else NAMES.get(message.to, message.to)
-        return Said(at, chat, shown(message))
-
-    def _visible(self, user: str) -> list[Message]:
-        return [one for one in self.org.timeline if one.to in (self.group_id, user)]
-
-    def newest(self, words: str) -> Message:
-        """The newest message of the bot's that says this."""
-        for one in reversed(self.org.timeline):
-            if words in shown(one):
-                return one
-        raise AssertionError(f"the bot said nothing with {words!r}:\n{self.org.story()}")
-
-
-def _changed(message: Message, change: int) -> int:
-    """When it first became news after a change: as it was said, else as it was edited."""
-    return message.number if message.number > change else message.changed
-
-
-def _command(carried: str) -> str | None:
-    pressed = Pressed.loaded(carried)
-    return pressed.command if pressed else None

@@ -6,20 +6,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from itertools import count
 
 import httpx
 
 from adapters.carried import Pressed
-from adapters.contract import DeliveryFailed, Request, Response
-from adapters.sandbox.world import PERSONAS, Profile
+from adapters.contract import Request, Response
+from adapters.sandbox.world import Profile
 from adapters.wecom.adapter import WecomAdapter
 from adapters.wecom.setup import App, LongConnection, Setup
 from adapters.windows import Windows
 from bot.app import Bot
-from bot.messages import Address, Outgoing, Reader
 from bot.words import reader_for
 from handlers.upkeep.timers import ALARM
 from tests.clock import StillClock
@@ -30,11 +28,9 @@ from tests.platforms.wecom_crypto import decrypt
 from tests.platforms.wecom_gateway import Gateway, connect_in_process
 from tests.platforms.wecom_model import Corp, Json, Message, buttons, plain
 from tests.platforms.wecom_requests import SignedRequest
-from tests.stages.stage import GROUP, GROUP_NAME, Run, Said
-from tests.stages.typing import TypingStage, line_for
+from tests.stages.mentioning import ACCOUNTS, NAMES, Act, MentioningStage, OnTownClock, Unpaced
+from tests.stages.stage import GROUP_NAME, Run
 
-ACCOUNTS = {persona.name: persona.id for persona in PERSONAS}
-NAMES = {account: name for name, account in ACCOUNTS.items()}
 API_URL = "https://wecom.test"
 
 WECOM = Profile(
@@ -43,32 +39,15 @@ WECOM = Profile(
 """The real thing; WECOM_LIKE is the sandbox's resemblance."""
 
 
-class StillCorp(Corp):
+class StillCorp(OnTownClock, Corp):
     """A corp on the town's clock."""
 
-    def __init__(self, clock: StillClock) -> None:
-        self._clock = clock
-        super().__init__()
 
-    def now(self) -> float:
-        return self._clock.now().timestamp()
+class UnpacedWecom(Unpaced, WecomAdapter):
+    """Without waiting for turns."""
 
 
-class UnpacedWecom(WecomAdapter):
-    """The clock of a town stands still, so nobody could wait for their turn in a chat."""
-
-    failures: list[DeliveryFailed]
-
-    def pace(self, address: Address) -> float:
-        return 0.0
-
-    async def send(self, outgoing: Outgoing, reader: Reader) -> str:
-        if self.failures:
-            raise self.failures.pop(0)
-        return await super().send(outgoing, reader)
-
-
-class WecomStage(TypingStage):
+class WecomStage(MentioningStage[Message]):
     """A corp with an app, an aibot in one group, and everybody a member."""
 
     platform = "wecom"
@@ -98,9 +77,8 @@ class WecomStage(TypingStage):
             # Each look is an hour after the last.
             windows=Windows(count(step=3600.0).__next__),
         )
-        self.wecom.failures = []
+        self.failures = self.wecom.failures = []
         self.adapter = self.wecom
-        self._requests: dict[str, Callable[[], None]] = {}
 
     def _setup(self, robots: Sequence[str]) -> Setup:
         corp = self.corp
@@ -133,21 +111,27 @@ class WecomStage(TypingStage):
         while not await waits(lambda uow: uow.timers.waits(ALARM)):  # noqa: ASYNC110 - of a thread
             await asyncio.sleep(0.001)
 
-    def account(self, name: str) -> str:
-        return ACCOUNTS[name]
+    @property
+    def office(self) -> Corp:
+        return self.corp
+
+    @property
+    def timeline(self) -> list[Message]:
+        return self.corp.timeline
+
+    def shown(self, message: Message) -> str:
+        """Of markdown nothing but what it makes of the words."""
+        said = plain(message)
+        if message.msgtype == "markdown":
+            return said.replace("**", "").replace("\u200b", "")
+        return said
+
+    def buttons(self, message: Message) -> list[tuple[str, str]]:
+        return buttons(message)
 
     # --- what people do ------------------------------------------------------------------------
 
-    def say(
-        self, name: str, words: str, *, in_group: bool, mention: bool = True, key: str | None = None
-    ) -> str:
-        if in_group and not mention:
-            return ""  # WeCom tells the bot nothing of it
-        return self.answered(
-            name, lambda: self._once(key, lambda: self._said(name, words, in_group))
-        )
-
-    def _said(self, name: str, words: str, in_group: bool) -> Callable[[], None]:
+    def saying(self, name: str, words: str, in_group: bool) -> Act:
         user = ACCOUNTS[name]
         if in_group:
             body = text_body(self.corp, user, words, self.group_id)
@@ -170,40 +154,13 @@ class WecomStage(TypingStage):
         body = text_body(self.corp, ACCOUNTS[name], words, self.group_id, quoted)
         return self.answered(name, lambda: self._deliver(body, event=False))
 
-    def press(self, name: str, label: str, on: str, key: str | None = None) -> str:
-        for message in reversed(self._visible(ACCOUNTS[name])):
-            if on not in _shown(message):
-                continue
-            for shown, carried in buttons(message):
-                if label in (shown, _command(carried)):
-                    press = self._presser(name, message, carried)
-                    return self.answered(name, lambda press=press: self._once(key, press))  # type: ignore[misc]
-            line = line_for(label, _shown(message))
-            if line is not None:
-                return self.type_in_place_of(name, line, in_group=message.kind == "group")
-        raise AssertionError(f"{name} sees no button {label!r} on {on!r}")
-
-    def _presser(
-        self, name: str, message: Message, carried: str
-    ) -> Callable[[], Callable[[], None]]:
-        def pressed() -> Callable[[], None]:
-            user = ACCOUNTS[name]
-            if message.via == "bot":
-                body = press_body(self.corp, user, message, carried)
-                return lambda: self._deliver(body, event=True)
-            request = self.callbacks.press(user, message, carried)
-            return lambda: self.call(self._signed_now(request))
-
-        return pressed
-
-    def _once(self, key: str | None, act: Callable[[], Callable[[], None]]) -> None:
-        """Do it, or send what it was the first time once more, byte for byte."""
-        if key is None:
-            act()()
-            return
-        if key not in self._requests:
-            self._requests[key] = act()
-        self._requests[key]()
+    def pressing(self, name: str, message: Message, carried: str) -> Act:
+        user = ACCOUNTS[name]
+        if message.via == "bot":
+            body = press_body(self.corp, user, message, carried)
+            return lambda: self._deliver(body, event=True)
+        request = self.callbacks.press(user, message, carried)
+        return lambda: self.call(self._signed_now(request))
 
     def call(self, request: SignedRequest) -> None:
         """WeCom calls the bot, and shows what its response says."""
@@ -239,51 +196,3 @@ class WecomStage(TypingStage):
         assert self.wecom.socket is not None
         await self._line.read_up()
         await self.wecom.socket.idle()
-
-    def has_form(self, name: str) -> bool:
-        return False
-
-    def fail_next(self, *failures: DeliveryFailed) -> None:
-        self.wecom.failures.extend(failures)
-
-    # --- what people read ----------------------------------------------------------------------
-
-    @property
-    def change(self) -> int:
-        return self.corp.next_number()
-
-    def since(self, change: int) -> list[Said]:
-        found = [(_changed(one, change), one) for one in self.corp.timeline]
-        found = sorted((pair for pair in found if pair[0] > change), key=lambda pair: pair[0])
-        return [self._as_said(message) for _, message in found]
-
-    def _as_said(self, message: Message) -> Said:
-        at = datetime.fromtimestamp(message.at, UTC)
-        chat = GROUP if message.kind == "group" else NAMES[message.to]
-        return Said(at, chat, _shown(message))
-
-    def _visible(self, user: str) -> list[Message]:
-        return [one for one in self.corp.timeline if one.to in (self.group_id, user)]
-
-    def newest(self, words: str) -> Message:
-        """The newest message of the bot's that says this."""
-        for one in reversed(self.corp.timeline):
-            if words in _shown(one):
-                return one
-        raise AssertionError(f"the bot said nothing with {words!r}:\n{self.corp.story()}")
-
-
-def _shown(message: Message) -> str:
-    """What stands on the screen: of markdown nothing but what it makes of the words."""
-    said = plain(message)
-    return said.replace("**", "").replace("\u200b", "") if message.msgtype == "markdown" else said
-
-
-def _changed(message: Message, change: int) -> int:
-    """When it first became news after a change: as it was said, else as it was edited."""
-    return message.number if message.number > change else message.changed
-
-
-def _command(carried: str) -> str | None:
-    pressed = Pressed.loaded(carried)
-    return pressed.command if pressed else None
