@@ -253,14 +253,15 @@ class Bot:
                 lambda uow: uow.timers.arm(upkeep.ALARM, platform, step, now)
             )
 
-        newest: list[str] = []
-        kinds: set[str] = set()
+        newest, kinds = "", set[str]()
 
         async def called(month: str, made: Mapping[str, int]) -> Mapping[str, int]:
+            nonlocal newest
             totals = await self.transactions.run(lambda uow: uow.calls.add(platform, month, made))
-            newest[:] = [max([month, *newest])]
+            newest = max(newest, month)
             kinds.update(totals)
-            if month in newest:
+            if month == newest:
+                # What was called last month and not yet in this one stands at none.
                 for kind in kinds:
                     CALLS.labels(platform, kind).set(totals.get(kind, 0))
             return totals

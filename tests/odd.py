@@ -48,3 +48,17 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=5,
 )
+
+
+def odd_names(user_id: str) -> list[tuple[Any, str]]:
+    """Names as a platform may tell them, and what somebody with this id is called then."""
+    return [
+        ("张\n三", "张 三"),
+        (" 张三 ", "张三"),
+        ("\ue000张三\ue001\x00", "张三"),
+        ("张" * 500, "张" * 200),
+        ("", user_id),
+        (None, user_id),
+        (7, user_id),
+        (["张三"], user_id),
+    ]

@@ -16,6 +16,7 @@ from adapters.dingtalk.api import DingtalkApi
 from adapters.dingtalk.directory import ROUNDS, Directory
 from adapters.dingtalk.setup import Setup
 from bot.messages import Chat, Event, User, mention_mark
+from tests.odd import odd_names
 from tests.platforms.dingtalk_api import USER, Api
 from tests.platforms.dingtalk_model import Org
 from tests.platforms.dingtalk_refusals import IP_BAN, PERMISSION
@@ -153,19 +154,7 @@ async def test_of_whom_nothing_is_told(directory: Directory, standin: Api, errco
     assert await names(directory, "zhangsan") == ["张三"], "others are asked about at once"
 
 
-@pytest.mark.parametrize(
-    ("told", "shown"),
-    [
-        ("张\n三", "张 三"),
-        (" 张三 ", "张三"),
-        ("\ue000张三\ue001\x00", "张三"),
-        ("张" * 500, "张" * 200),
-        ("", "zhangsan"),
-        (None, "zhangsan"),
-        (7, "zhangsan"),
-        (["张三"], "zhangsan"),
-    ],
-)
+@pytest.mark.parametrize(("told", "shown"), odd_names("zhangsan"))
 async def test_odd_names(directory: Directory, standin: Api, told: Any, shown: str) -> None:
     standin.fail(USER, body={"errcode": 0, "result": {"userid": "zhangsan", "name": told}})
     assert await names(directory, "zhangsan") == [shown]
